@@ -1,0 +1,35 @@
+"""Export-control thresholds on AI chips, exact and cited.
+
+``import perfcore`` is light: each name below is imported when it is first used.
+
+>>> import perfcore
+>>> perfcore.check("h20", on="2024-01-01").status
+'not_controlled'
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from perfcore import chips, formulas, rules, terms, ufuncs
+    from perfcore.batch import check_table
+    from perfcore.errors import PerfcoreError
+    from perfcore.verdict import check
+
+__version__ = "0.1.0"
+__all__ = ["PerfcoreError", "check", "check_table", "chips", "formulas", "rules", "terms", "ufuncs"]
+
+_HOMES = {"check": "verdict", "check_table": "batch", "PerfcoreError": "errors"}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _HOMES:
+        return getattr(import_module(f"perfcore.{_HOMES[name]}"), name)
+    if name in __all__:
+        return import_module(f"perfcore.{name}")
+    raise AttributeError(f"module 'perfcore' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

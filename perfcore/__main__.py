@@ -1,0 +1,5 @@
+"""``python -m perfcore``."""
+
+from perfcore.cli import main
+
+main(prog_name="perfcore")

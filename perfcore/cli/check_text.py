@@ -1,0 +1,250 @@
+"""The human side of ``perfcore check``: a verdict, or a timeline, as text."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from perfcore.cli.common import styled, styled_status
+from perfcore.display import number, percent, text_table
+from perfcore.terms import FACTS, WEAK_MARKS
+from perfcore.verdict import METRICS, OTHER_METRICS, Finding, Verdict
+
+COMPARED = {"at_least": "or more", "more_than": "exceeded", "below": "less than", "at_most": "at most"}
+MET = {True: "met", False: "no", None: "open"}
+
+
+def verdict_text(answer: Verdict, asked: str) -> str:
+    """Lay out one verdict."""
+    return "\n".join(line for part in _parts(answer, asked) for line in part)
+
+
+def _parts(answer: Verdict, asked: str) -> Iterator[Iterator[str] | list[str]]:
+    yield [_title(answer, asked), _status(answer)]
+    yield _metric_lines(answer)
+    if answer.rule_version is None:
+        yield ["  No version of ECCN 3A090 is in force on this day."]
+        return
+    yield ["", *_paragraph_lines(answer)]
+    yield _flip_lines(answer)
+    yield _settle_lines(answer)
+    yield _flag_lines(answer)
+    yield _also_lines(answer)
+    source = answer.rule_version["source"]
+    since = answer.rule_version["effective"]
+    yield [f"  source: {source['title']}, {source.get('locator', '')} (in force since {since})"]
+    if answer.rule_version["compliance"]:
+        yield [f"  compliance date of the newest change: {answer.rule_version['compliance']}"]
+
+
+def _title(answer: Verdict, asked: str) -> str:
+    from perfcore.chips import normal
+
+    meant = (
+        ""
+        if normal(asked) in (normal(answer.chip), normal(answer.name))
+        else f"  ({asked} is read as {answer.chip})"
+    )
+    if asked.endswith(".toml"):
+        meant = f"  ({asked})"
+    return styled(answer.name, bold=True) + meant
+
+
+def _status(answer: Verdict) -> str:
+    met = f": {', '.join(answer.paragraphs)}" if answer.paragraphs else ""
+    possible = [p for p in answer.possible_paragraphs if p.startswith("3A090")]
+    open_ = f"; open: {', '.join(possible)}" if possible else ""
+    return f"  on {answer.on}: {styled_status(answer.status)} under ECCN 3A090{met}{open_}"
+
+
+def _metric_lines(answer: Verdict) -> Iterator[str]:
+    names = [n for n in (*METRICS, *OTHER_METRICS) if answer.metrics.get(n) is not None or n in METRICS]
+    if answer.metrics.get("hbm_bandwidth_density_gb_s_mm2") is not None:
+        names = ["hbm_bandwidth_density_gb_s_mm2", "dram_bandwidth_gb_s"]
+    if (
+        answer.metrics.get("bits_x_tops_2022") == answer.metrics.get("tpp")
+        or _tests(answer, "bits_x_tops_2022") is False
+    ):
+        names = [n for n in names if n != "bits_x_tops_2022"]
+    rows = []
+    for name in names:
+        mark = answer.rests_on.get(name, {}).get("mark", "")
+        shown = number(answer.metrics[name])
+        if name == "performance_density" and answer.metrics["applicable_die_area_mm2"] == 0:
+            shown = "undefined"
+        rows.append((f"{FACTS[name].label}", shown, FACTS[name].unit, f"[{mark}]" if mark else ""))
+    datacenter = {True: "yes", False: "no", None: "unknown"}[answer.facts["datacenter"]]
+    mark = answer.rests_on.get("datacenter", {}).get("mark", "")
+    if "hbm_bandwidth_density_gb_s_mm2" not in names:
+        rows.append((FACTS["datacenter"].label, datacenter, "", f"[{mark}]" if mark else ""))
+    yield from text_table(("",) * 4, rows, right=[1], indent="    ").splitlines()[1:]
+
+
+def _tests(answer: Verdict, metric: str) -> bool:
+    return any(test.metric == metric for finding in answer.findings for test in finding.tests)
+
+
+def _paragraph_lines(answer: Verdict) -> list[str]:
+    rows = []
+    for finding in answer.findings:
+        if finding.layer not in ("classification", "exclusion") or finding.rule != "us_eccn_3a090":
+            continue
+        if _of_another_kind(finding, "hbm_bandwidth_density_gb_s_mm2" in answer.metrics):
+            continue
+        for place, test in enumerate(finding.tests):
+            first = (finding.paragraph, MET[finding.met]) if place == 0 else ("", "")
+            rows.append(
+                (*first, _said(vars(test)), number(test.value, 6), MET[test.met], _margin(test.margin))
+            )
+    head = ("paragraph", "", "test", "value", "", "margin")
+    return text_table(head, rows, right=[3, 5], indent="  ").splitlines()
+
+
+def _of_another_kind(finding: Finding, is_memory: bool) -> bool:
+    """Whether the paragraph speaks of another kind of item (memory, or processors)."""
+    kinds = ("digital_processing_units", "dominant_function_processing")
+    if finding.layer == "exclusion":
+        return is_memory
+    return any(test.metric in kinds and test.met is False for test in finding.tests)
+
+
+def _said(test: Mapping[str, Any]) -> str:
+    """Say a test in the order of the law: the term, the number, how it is compared."""
+    label = FACTS[test["metric"]].label
+    if test["test"] in COMPARED:
+        compared, threshold = COMPARED[test["test"]], number(test["threshold"])
+        return (
+            f"{label} {threshold} {compared}"
+            if compared == "or more"
+            else f"{label} {compared} {threshold}".replace("exceeded", "greater than")
+        )
+    wanted = test["threshold"]
+    if isinstance(wanted, bool):
+        return label if wanted else f"not {label}"
+    return f"{label} {' or '.join(wanted) if isinstance(wanted, list) else wanted}"
+
+
+def _margin(margin: Any) -> str:
+    if isinstance(margin, dict):
+        ends = [percent(margin[end]) or "..." for end in ("low", "high")]
+        return " to ".join(ends)
+    return percent(margin)
+
+
+def _flip_lines(answer: Verdict) -> Iterator[str]:
+    if not answer.flips:
+        return
+    yield "  what would flip it, one input at a time:"
+    for flip in answer.flips:
+        met = f" ({', '.join(flip['paragraphs'])})" if flip["paragraphs"] else ""
+        gives = f"-> {flip['status'].replace('_', ' ')}{met}"
+        label = FACTS[flip["input"]].label
+        if flip["change"] is None:
+            yield f"    {label}: {number(flip['to'])} instead of {number(flip['from'])}  {gives}"
+            continue
+        up = flip["to"] >= flip["from"]
+        how = ("at least" if up else "at most") if flip["inclusive"] else ("above" if up else "below")
+        yield f"    {label}: {how} {number(flip['to'])} instead of {number(flip['from'])} ({percent(flip['change'])})  {gives}"
+
+
+def _settle_lines(answer: Verdict) -> Iterator[str]:
+    if not answer.settle:
+        return
+    yield "  what would settle it:"
+    for settled in answer.settle:
+        label = FACTS[settled["input"]].label
+        known = f" (known: {number(settled['known'])})" if settled["known"] is not None else ""
+        if "why" in settled:
+            yield f"    {label}: {settled['why']}"
+        elif not settled["decides"]:
+            yield f"    {label}{known}: not alone, together with the others"
+        for stretch in settled["decides"]:
+            met = f" ({', '.join(stretch['paragraphs'])})" if stretch["paragraphs"] else ""
+            yield f"    {label}{known}: {_stretch(stretch)}  -> {stretch['status'].replace('_', ' ')}{met}"
+
+
+def _stretch(stretch: Mapping[str, Any]) -> str:
+    words = {"at_least": "at least", "more_than": "above", "below": "below", "at_most": "at most"}
+    said = [f"{word} {number(stretch[key])}" for key, word in words.items() if key in stretch]
+    return " and ".join(said) or number(stretch.get("value", "any value"))
+
+
+def _flag_lines(answer: Verdict) -> Iterator[str]:
+    if not answer.flags:
+        return
+    yield "  contested readings that would change the answer:"
+    for flag in answer.flags:
+        met = f" ({', '.join(flag['paragraphs'])})" if flag["paragraphs"] else ""
+        changed = ", ".join(f"{FACTS[name].label} {number(value)}" for name, value in flag["metrics"].items())
+        yield f"    {flag['reading']}: {changed}  -> {flag['status'].replace('_', ' ')}{met}"
+        yield f"      {flag['says']}"
+
+
+def _also_lines(answer: Verdict) -> Iterator[str]:
+    if not answer.also:
+        return
+    yield "  beside the classification:"
+    for other in answer.also:
+        said = {True: "met", False: "not met", None: "open"}[other["met"]]
+        outcome = f": {other['outcome']}" if other["outcome"] else ""
+        yield f"    {other['layer'].replace('_', ' ')}, {other['paragraph']} ({other['rule']}) {said}{outcome}"
+        finding = next(
+            f for f in answer.findings if f.paragraph == other["paragraph"] and f.rule == other["rule"]
+        )
+        if other["met"] is None:
+            missing = [_said(vars(test)) for test in finding.tests if test.met is None]
+            yield f"      open: {'; '.join(missing)}"
+        for condition in finding.conditions:
+            yield f"      if: {condition}"
+
+
+def timeline_text(answers: list[Verdict], asked: str) -> str:
+    """Lay out one item under every version of the rules."""
+    last = answers[-1]
+    lines = [_title(last, asked), *_metric_lines(last), ""]
+    rows = []
+    for answer in answers:
+        rows.append(
+            (
+                str(answer.on),
+                answer.status.replace("_", " "),
+                ", ".join(answer.paragraphs),
+                _beside(answer),
+                _cited(answer),
+            )
+        )
+    lines += text_table(
+        ("from", "status", "paragraphs met", "beside it", "rule"), rows, indent="  "
+    ).splitlines()
+    flags: dict[str, list[str]] = {}
+    for answer in answers:
+        for flag in answer.flags:
+            flags.setdefault(f"{flag['reading']}: {flag['status'].replace('_', ' ')}", []).append(
+                str(answer.on)
+            )
+    if flags:
+        lines.append("  contested readings that would change the answer:")
+        lines += [f"    {reading} from {', '.join(days)}" for reading, days in flags.items()]
+    return "\n".join(lines)
+
+
+def _beside(answer: Verdict) -> str:
+    open_ = [f"{p} open" for p in answer.possible_paragraphs if p.startswith("3A090")]
+    return "; ".join(
+        [*open_, *(f"{o['outcome'] or o['paragraph']}{'?' if o['met'] is None else ''}" for o in answer.also)]
+    )
+
+
+def _cited(answer: Verdict) -> str:
+    """Name what took effect that day."""
+    new = [finding.source["title"] for finding in answer.findings if finding.version == answer.on.isoformat()]
+    return ", ".join(dict.fromkeys(new))
+
+
+def legend(answers: list[list[Verdict]]) -> str:
+    """Say once what weak marks mean, if any answer rests on one."""
+    marks = {s["mark"] for several in answers for v in several for s in v.rests_on.values()}
+    weak = [mark for mark in WEAK_MARKS if mark in marks]
+    if not weak:
+        return "[...] says how sure the weakest number behind a metric is; 'perfcore chips ID' shows every source."
+    means = {"estimate": "somebody's estimate", "recalled": "from memory, no document found"}
+    said = "; ".join(f"[{mark}] {means[mark]}" for mark in weak)
+    return f"[...] says how sure the weakest number behind a metric is: {said}. 'perfcore chips ID' shows every source."

@@ -1,0 +1,209 @@
+"""``perfcore chips``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from perfcore import chips as catalogue
+from perfcore import evidence
+from perfcore.chips import Item
+from perfcore.cli.common import complete_chip, print_json, styled
+from perfcore.display import number, text_table
+from perfcore.quantity import interval_of, plain
+from perfcore.readings import metrics_of
+from perfcore.regions import DENSITY, density
+from perfcore.terms import TERMS, weakest
+from perfcore.verdict import METRICS
+
+EPILOG = """\b
+Examples:
+  perfcore chips
+  perfcore chips h800
+  perfcore chips hbm3 --json
+"""
+
+
+@click.command("chips", epilog=EPILOG)
+@click.argument("name", metavar="[ID]", required=False, shell_complete=complete_chip)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(name: str | None, as_json: bool) -> None:
+    """List the chips and memory parts of the catalogue, or show one: every number, its source, how sure it is."""
+    if name:
+        item = catalogue.load(name)
+        if as_json:
+            print_json(as_document(item))
+        else:
+            click.echo("\n".join(_lines(item)))
+        return
+    items = [catalogue.load(item_id) for kind in ("chip", "memory") for item_id in catalogue.ids(kind)]
+    if as_json:
+        print_json({"chips": [_summary(item) for item in items]})
+        return
+    click.echo(_chip_table([item for item in items if item.kind == "chip"]))
+    click.echo()
+    click.echo(_memory_table([item for item in items if item.kind == "memory"]))
+
+
+def _metrics(item: Item) -> dict[str, Any]:
+    values = metrics_of(item)
+    shown = {name: plain(density(values) if name == DENSITY else values[name]) for name in METRICS}
+    if item.kind == "memory":
+        name = "hbm_bandwidth_density_gb_s_mm2"
+        return {name: plain(values[name]), "dram_bandwidth_gb_s": shown["dram_bandwidth_gb_s"]}
+    return shown
+
+
+def _summary(item: Item) -> dict[str, Any]:
+    marks = {name: s.mark for name in _metrics(item) if (s := evidence.support(item, name)) is not None}
+    return {
+        "id": item.id,
+        "kind": item.kind,
+        "name": item.name,
+        "vendor": item.document.get("vendor"),
+        "aliases": list(item.document.get("aliases", ())),
+        "datacenter": item.facts.get("datacenter"),
+        "metrics": _metrics(item),
+        "marks": marks,
+    }
+
+
+def as_document(item: Item) -> dict[str, Any]:
+    """Return the JSON of one entry: its metrics, and every value with its source and its rivals."""
+    return {
+        **_summary(item),
+        "values": [_value(item, path, value) for path, value in evidence.leaves(item.document)],
+        "conflicts": [_conflict(entry) for entry in item.document.get("conflict", ())],
+    }
+
+
+def _value(item: Item, path: str, value: Any) -> dict[str, Any]:
+    entry = evidence.entry_for(item, path) or {}
+    return {
+        "key": path,
+        "value": _plain(value),
+        "unit": TERMS[path.rpartition(".")[2]].unit,
+        "mark": entry.get("mark"),
+        "source": _source(entry.get("source")),
+        "locator": entry.get("locator"),
+        "note": entry.get("note"),
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bool | str):
+        return value
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return plain(interval_of(value))
+
+
+def _source(source: str | None) -> dict[str, str] | None:
+    return {"id": source, **evidence.sources().get(source, {})} if source else None
+
+
+def _conflict(entry: Mapping[str, Any]) -> dict[str, Any]:
+    others = [
+        {**other, "value": _plain(other["value"]), "source": _source(other.get("source"))}
+        for other in entry["others"]
+    ]
+    return {
+        "key": entry["key"],
+        "reason": entry["reason"],
+        "decision": entry.get("decision"),
+        "others": others,
+    }
+
+
+def _lines(item: Item) -> list[str]:
+    document = as_document(item)
+    lines = [
+        styled(item.name, bold=True),
+        f"  id: {item.id}",
+        f"  also found as: {', '.join(document['aliases'])}",
+    ]
+    lines += [
+        f"  {TERMS[name].label}: {number(value)} {TERMS[name].unit}"
+        for name, value in document["metrics"].items()
+    ]
+    rows = []
+    for value in document["values"]:
+        source = value["source"] or {}
+        shown = number(value["value"])
+        rows.append(
+            (
+                value["key"],
+                shown,
+                value["unit"],
+                value["mark"] or "",
+                source.get("id", ""),
+                value["locator"] or "",
+            )
+        )
+    lines += [
+        "",
+        *text_table(
+            ("value", "", "unit", "mark", "source", "where"), rows, right=[1], indent="  "
+        ).splitlines(),
+    ]
+    lines += _note_lines(document) + _conflict_lines(document["conflicts"])
+    return lines + _source_lines(document)
+
+
+def _note_lines(document: Mapping[str, Any]) -> list[str]:
+    notes = dict.fromkeys(value["note"] for value in document["values"] if value["note"])
+    return ["", "  notes:", *(f"    {note}" for note in notes)] if notes else []
+
+
+def _conflict_lines(conflicts: list[dict[str, Any]]) -> list[str]:
+    lines = ["", "  chosen over:"] if conflicts else []
+    for conflict in conflicts:
+        for other in conflict["others"]:
+            note = f" ({other['note']})" if other.get("note") else ""
+            source = f", {other['source']['id']}" if other["source"] else ""
+            lines.append(f"    {conflict['key']}: {number(other['value'])}{note}{source}")
+        lines.append(f"      because: {conflict['reason']}")
+        if conflict["decision"]:
+            lines.append(f"      decision: {conflict['decision']}")
+    return lines
+
+
+def _source_lines(document: Mapping[str, Any]) -> list[str]:
+    used = {value["source"]["id"]: value["source"] for value in document["values"] if value["source"]}
+    used |= {
+        o["source"]["id"]: o["source"] for c in document["conflicts"] for o in c["others"] if o["source"]
+    }
+    if not used:
+        return []
+    return [
+        "",
+        "  sources:",
+        *(f"    {name}: {s.get('title')}. {s.get('address')} ({s.get('date')})" for name, s in used.items()),
+    ]
+
+
+def _chip_table(items: list[Item]) -> str:
+    head = ("id", "TPP", "density", "area mm2", "I/O GB/s", "DRAM GB/s", "datacenter", "weakest mark")
+    rows = []
+    for item in items:
+        summary = _summary(item)
+        marks = list(summary["marks"].values())
+        datacenter = {True: "yes", False: "no", None: "unknown"}[summary["datacenter"]]
+        numbers = [number(summary["metrics"][name], 4 if name == DENSITY else 6) for name in METRICS]
+        rows.append((item.id, *numbers, datacenter, weakest(marks) if marks else ""))
+    return text_table(head, rows, right=[1, 2, 3, 4, 5])
+
+
+def _memory_table(items: list[Item]) -> str:
+    rows = []
+    for item in items:
+        summary = _summary(item)
+        values = summary["metrics"]
+        rows.append(
+            (
+                item.id,
+                number(values["dram_bandwidth_gb_s"]),
+                number(values["hbm_bandwidth_density_gb_s_mm2"], 3),
+            )
+        )
+    return text_table(("memory part", "GB/s", "GB/s/mm2"), rows, right=[1, 2])

@@ -1,0 +1,171 @@
+"""``perfcore rules``."""
+
+from datetime import date
+from typing import Any
+
+import click
+
+from perfcore import rules as catalogue
+from perfcore.cli.common import complete_rule, print_json, styled
+from perfcore.display import number, text_table
+from perfcore.quantity import plain, point
+from perfcore.rules import Bound, Paragraph, Rule, Version
+from perfcore.terms import FACTS
+from perfcore.verdict import NOTICE
+
+EPILOG = """\b
+Examples:
+  perfcore rules
+  perfcore rules us_eccn_3a090
+"""
+COMPARED = {
+    "at_least": "of {} or more",
+    "more_than": "greater than {}",
+    "below": "less than {}",
+    "at_most": "of {} or less",
+}
+
+
+@click.command("rules", epilog=EPILOG)
+@click.argument("rule_id", metavar="[ID]", required=False, shell_complete=complete_rule)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(rule_id: str | None, as_json: bool) -> None:
+    """List the rules perfcore carries, or read one with all its versions."""
+    shown = [catalogue.load(rule_id)] if rule_id else list(catalogue.shipped())
+    if as_json:
+        print_json({"rules": [as_document(rule) for rule in shown], "notice": NOTICE})
+    elif rule_id:
+        click.echo("\n".join(_lines(shown[0])))
+    else:
+        head = ("id", "layer", "name", "authority", "versions")
+        click.echo(text_table(head, [(r.id, r.layer, r.name, r.authority, _dates(r)) for r in shown]))
+    if not as_json:
+        click.echo(f"\n{NOTICE}")
+
+
+def _dates(rule: Rule) -> str:
+    return ", ".join("undated" if v.effective == date.min else str(v.effective) for v in rule.versions)
+
+
+def as_document(rule: Rule) -> dict[str, Any]:
+    """Return the JSON of a rule."""
+    versions = [
+        {
+            "effective": _iso(None if version.effective == date.min else version.effective),
+            "until": _iso(version.until),
+            "published": _iso(version.published),
+            "compliance": _iso(version.compliance),
+            "status": version.status,
+            "summary": version.summary,
+            "source": dict(version.source),
+            "paragraphs": [_paragraph(paragraph) for paragraph in version.paragraphs],
+        }
+        for version in rule.versions
+    ]
+    return {
+        "id": rule.id,
+        "name": rule.name,
+        "layer": rule.layer,
+        "authority": rule.authority,
+        "note": rule.note,
+        "versions": versions,
+    }
+
+
+def _iso(day: date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+def _paragraph(paragraph: Paragraph) -> dict[str, Any]:
+    tests = [
+        [{"metric": b.metric, "test": b.test, "threshold": _plain(b.threshold)} for b in bounds]
+        for bounds in paragraph.alternatives
+    ]
+    return {
+        "id": paragraph.id,
+        "layer": paragraph.layer,
+        "any_of_all_of": tests,
+        "text": paragraph.text,
+        "excludes": list(paragraph.excludes),
+        "licence": paragraph.licence,
+        "outcome": paragraph.outcome,
+        "otherwise": paragraph.otherwise,
+        "conditions": list(paragraph.conditions),
+        "says": read_aloud(paragraph),
+    }
+
+
+def _plain(threshold: Any) -> Any:
+    if isinstance(threshold, bool):
+        return threshold
+    return list(threshold) if isinstance(threshold, tuple) else plain(point(threshold))
+
+
+def _lines(rule: Rule) -> list[str]:
+    lines = [styled(rule.name, bold=True), f"{rule.authority} ({rule.layer.replace('_', ' ')})"]
+    lines += [rule.note] if rule.note else []
+    for place, version in enumerate(rule.versions):
+        following = rule.versions[place + 1].effective if place + 1 < len(rule.versions) else None
+        lines += ["", *_version_lines(version, following)]
+    return lines
+
+
+def _version_lines(version: Version, following: date | None) -> list[str]:
+    start = "proposed" if version.effective == date.min else f"from {version.effective}"
+    last = f" until the day before {following}" if following else ""
+    last = f" until {version.until}" if version.until else last
+    source = version.source
+    lines = [styled(f"{start}{last}: {version.summary}", bold=True)]
+    cited = f"  {source['title']}, {source.get('locator', '')} [{source.get('certainty', 'certainty not stated')}]"
+    if version.published:
+        cited += f"; published {version.published}"
+    if version.compliance:
+        cited += f"; compliance {version.compliance}"
+    lines.append(cited)
+    for paragraph in version.paragraphs:
+        lines.append(f"  {paragraph.id}: {read_aloud(paragraph)}")
+        lines += [f"      {more}" for more in _more(paragraph)]
+    return lines
+
+
+def _more(paragraph: Paragraph) -> list[str]:
+    more = [paragraph.text] if paragraph.text else []
+    more += [f"takes out: {', '.join(paragraph.excludes)}"] if paragraph.excludes else []
+    more += [f"licence requirement: {paragraph.licence}"] if paragraph.licence else []
+    more += [f"then: {paragraph.outcome}"] if paragraph.outcome else []
+    more += [f"otherwise: {paragraph.otherwise}"] if paragraph.otherwise else []
+    return more + [f"condition, not computed: {condition}" for condition in paragraph.conditions]
+
+
+def read_aloud(paragraph: Paragraph) -> str:
+    """Say a paragraph's tests as the law would.
+
+    >>> from perfcore.rules import load
+    >>> read_aloud(load("us_eccn_3a090").versions[-1].paragraphs[1]).split("; ")[0]
+    'an integrated circuit with one or more digital processing units, total processing performance of 1,600 or more and performance density of 5.92 or more'
+    """
+    return "; or ".join(_all_of(bounds) for bounds in paragraph.alternatives)
+
+
+def _all_of(bounds: tuple[Bound, ...]) -> str:
+    said: list[str] = []
+    previous = ""
+    for bound in bounds:
+        phrase = _bound(bound)
+        if bound.metric == previous:
+            said[-1] += " and " + phrase.removeprefix(FACTS[bound.metric].label).strip()
+        else:
+            said.append(phrase)
+        previous = bound.metric
+    return said[0] if len(said) == 1 else ", ".join(said[:-1]) + " and " + said[-1]
+
+
+def _bound(bound: Bound) -> str:
+    label = FACTS[bound.metric].label
+    if bound.test in COMPARED:
+        unit = FACTS[bound.metric].unit
+        threshold = number(_plain(bound.threshold)) + (f" {unit}" if "GB/s" in unit else "")
+        return f"{label} {COMPARED[bound.test].format(threshold)}"
+    if isinstance(bound.threshold, tuple):
+        return f"{label} {' or '.join(bound.threshold)}"
+    return label if bound.threshold else f"not {label}"

@@ -1,0 +1,100 @@
+"""What the classification says of a region: one answer for all its points, or several."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from perfcore.regions import Values, World, worlds
+from perfcore.rules import Paragraph, Rule, Version
+
+CONTROLLED, EXCLUDED, NOT_CONTROLLED, UNDETERMINED = (
+    "controlled",
+    "excluded",
+    "not_controlled",
+    "undetermined",
+)
+GROUPS = ("3A090.a", "3A090.b", "3A090.c")
+
+
+class Outcome(NamedTuple):
+    """A status, the paragraphs certainly met, and those that may be met."""
+
+    status: str
+    certain: tuple[str, ...]
+    possible: tuple[str, ...]
+
+
+def is_met(paragraph: Paragraph, world: World) -> bool:
+    """Whether a paragraph is met at one point."""
+    return any(all(bound.holds(world[bound.metric]) for bound in bounds) for bounds in paragraph.alternatives)
+
+
+def is_under(paragraph_id: str, heading: str) -> bool:
+    """Whether a paragraph stands under a heading of the law.
+
+    >>> is_under("3A090.a.1", "3A090.a"), is_under("3A090.a", "3A090"), is_under("3A090.b.1", "3A090.a")
+    (True, True, False)
+    """
+    return paragraph_id == heading or paragraph_id.startswith(heading + ".")
+
+
+def at(version: Version, world: World) -> tuple[str, frozenset[str], str]:
+    """Return status, paragraphs met and governing heading at one point. ``.a`` governs ``.b``."""
+    words = frozenset(p.id for p in version.paragraphs if p.layer == "classification" and is_met(p, world))
+    excluded = [
+        h for p in version.paragraphs if p.layer == "exclusion" and is_met(p, world) for h in p.excludes
+    ]
+    left = [p for p in words if not any(is_under(p, heading) for heading in excluded)]
+    if not left:
+        return (EXCLUDED if words else NOT_CONTROLLED), words, "none"
+    return CONTROLLED, words, next(h for h in GROUPS if any(is_under(p, h) for p in left))
+
+
+def classify(version: Version | None, values: Values) -> Outcome:
+    """Decide a whole region: the status all its points share, or ``undetermined``."""
+    if version is None:
+        return Outcome(NOT_CONTROLLED, (), ())
+    bounds = [bound for paragraph in version.paragraphs for bound in paragraph.bounds]
+    statuses: set[str] = set()
+    sets: list[frozenset[str]] = []
+    for world in worlds(values, bounds):
+        status, words, _ = at(version, world)
+        statuses.add(status)
+        sets.append(words)
+    status = statuses.pop() if len(statuses) == 1 else UNDETERMINED
+    certain = frozenset.intersection(*sets)
+    return Outcome(status, tuple(sorted(certain)), tuple(sorted(frozenset.union(*sets) - certain)))
+
+
+def layer_met(paragraph: Paragraph, version: Version | None, values: Values) -> bool | None:
+    """Whether a paragraph of any layer is met, given how the item is classified; None if that is open.
+
+    A paragraph that tests ``classified`` is tried together with the classification, point by point.
+    """
+    leans = any(bound.metric == "classified" for bound in paragraph.bounds)
+    if leans and version is None:
+        return False
+    others = version.paragraphs if leans and version is not None else ()
+    answers = {
+        is_met(
+            paragraph,
+            world | {"classified": at(version, world)[2]} if leans and version is not None else world,
+        )
+        for world in worlds(values, (*paragraph.bounds, *_bounds(others)))
+    }
+    return answers.pop() if len(answers) == 1 else None
+
+
+def _bounds(paragraphs: Iterable[Paragraph]) -> list:  # type: ignore[type-arg]
+    return [bound for paragraph in paragraphs for bound in paragraph.bounds]
+
+
+def governing(version: Version | None, values: Values) -> frozenset[str]:
+    """Return the headings that may govern the item."""
+    if version is None:
+        return frozenset({"none"})
+    return frozenset(at(version, world)[2] for world in worlds(values, _bounds(version.paragraphs)))
+
+
+def of_rules(rules: Iterable[Rule], rule_id: str) -> Rule:
+    """Return the rule of an id."""
+    return next(rule for rule in rules if rule.id == rule_id)

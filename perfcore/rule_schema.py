@@ -1,0 +1,227 @@
+"""What a rule file may hold, and the check of a document against it: all problems at once."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from perfcore.errors import suggestion
+from perfcore.schema import Problem, number_problem, shown
+from perfcore.terms import FACTS
+
+LAYERS = (
+    "classification",
+    "exclusion",
+    "licence_exception",
+    "review_policy",
+    "tariff",
+    "letter",
+    "presumption",
+    "end_use",
+    "proposal",
+)
+COMPARISONS = ("at_least", "more_than", "below", "at_most")
+CERTAINTY = ("verified", "reported", "recalled", "inference")
+
+_RULE_KEYS = {"name": str, "authority": str, "layer": str, "jurisdiction": str, "note": str, "version": list}
+_VERSION_KEYS = {
+    "effective": date,
+    "until": date,
+    "published": date,
+    "compliance": date,
+    "status": str,
+    "summary": str,
+    "source": dict,
+    "same_as": date,
+    "paragraph": list,
+}
+_SOURCE_KEYS = {"title": str, "locator": str, "document": str, "certainty": str}
+_PARAGRAPH_KEYS = {
+    "id": str,
+    "layer": str,
+    "text": str,
+    "all_of": dict,
+    "any_of": list,
+    "excludes": list,
+    "licence": str,
+    "outcome": str,
+    "otherwise": str,
+    "conditions": list,
+    "compliance": date,
+}
+
+
+def rule_problems(document: Mapping[str, Any]) -> list[Problem]:
+    """Return everything wrong with a rule document."""
+    found = _key_problems(document, _RULE_KEYS, "")
+    found += [(key, "is missing; every rule needs it") for key in ("name", "version") if key not in document]
+    if document.get("layer", LAYERS[0]) not in LAYERS:
+        found.append(("layer", _not_one_of(document["layer"], LAYERS)))
+    versions = document.get("version")
+    if not isinstance(versions, list) or not all(isinstance(v, dict) for v in versions):
+        return found
+    for place, version in enumerate(versions, 1):
+        found += _version_problems(version, f"version.{place}", document.get("layer", ""))
+    return found or _date_problems(versions)
+
+
+def _key_problems(entry: Mapping[str, Any], kinds: Mapping[str, type], path: str) -> list[Problem]:
+    found = []
+    for key, value in entry.items():
+        here = f"{path}.{key}" if path else key
+        if key not in kinds:
+            found.append(
+                (
+                    here,
+                    f"not a known key{suggestion(key, kinds) or '; the keys here are: ' + ', '.join(kinds)}",
+                )
+            )
+        elif not isinstance(value, kinds[key]) or (kinds[key] is date and type(value) is not date):
+            found.append((here, f"found {shown(value)}; allowed: {_NAMES[kinds[key]]}"))
+    return found
+
+
+_NAMES = {str: "a text", date: "a date, written 2024-01-31", list: "a list", dict: "a table"}
+
+
+def _not_one_of(value: Any, allowed: tuple[str, ...]) -> str:
+    return f"found {shown(value)}; allowed: {', '.join(allowed)}"
+
+
+def _version_problems(version: Mapping[str, Any], path: str, layer: str) -> list[Problem]:
+    found = _key_problems(version, _VERSION_KEYS, path)
+    if "effective" not in version and layer != "proposal":
+        found.append(
+            (path, "effective is missing; a version starts on a day (only a proposal may do without)")
+        )
+    source = version.get("source")
+    if not isinstance(source, dict) or "title" not in source:
+        found.append((path, 'has no citation; write source = { title = "88 FR 73458", locator = "..." }'))
+    else:
+        found += _key_problems(source, _SOURCE_KEYS, f"{path}.source")
+        if source.get("certainty", CERTAINTY[0]) not in CERTAINTY:
+            found.append((f"{path}.source.certainty", _not_one_of(source["certainty"], CERTAINTY)))
+    paragraphs = version.get("paragraph", [])
+    if found or not all(isinstance(p, dict) for p in paragraphs):
+        return found
+    seen: set[str] = set()
+    for place, paragraph in enumerate(paragraphs, 1):
+        here = f"{path}.paragraph.{place}"
+        found += _paragraph_problems(paragraph, here)
+        if paragraph.get("id") in seen:
+            found.append((f"{here}.id", f"found {paragraph['id']!r} twice in one version"))
+        seen.add(paragraph.get("id", ""))
+    return found
+
+
+def _paragraph_problems(paragraph: Mapping[str, Any], path: str) -> list[Problem]:
+    found = _key_problems(paragraph, _PARAGRAPH_KEYS, path)
+    if "id" not in paragraph:
+        found.append((path, "id is missing"))
+    if paragraph.get("layer", LAYERS[0]) not in LAYERS:
+        found.append((f"{path}.layer", _not_one_of(paragraph["layer"], LAYERS)))
+    if not paragraph.get("all_of") and not paragraph.get("any_of"):
+        found.append((path, "has no test; write all_of = { tpp = { at_least = 4800 } } or any_of = [ ... ]"))
+    if found:
+        return found
+    found += _tests_problems(paragraph.get("all_of", {}), f"{path}.all_of")
+    for alternative in paragraph.get("any_of", ()):
+        if not isinstance(alternative, dict) or not alternative.keys() - {"label"}:
+            found.append((f"{path}.any_of", f"found {shown(alternative)}; allowed: a table of tests"))
+        else:
+            found += _tests_problems(alternative, f"{path}.any_of")
+    return found
+
+
+def _tests_problems(tests: Mapping[str, Any], path: str) -> list[Problem]:
+    found: list[Problem] = []
+    for metric, wanted in tests.items():
+        if metric == "label":
+            continue
+        here = f"{path}.{metric}"
+        if metric not in FACTS:
+            found.append(
+                (
+                    here,
+                    f"not a term a rule can test{suggestion(metric, FACTS) or '; the terms are: ' + ', '.join(FACTS)}",
+                )
+            )
+        elif FACTS[metric].kind == "yes_no" and not isinstance(wanted, bool):
+            found.append((here, f"found {shown(wanted)}; allowed: true or false"))
+        elif FACTS[metric].kind == "word" and not _is_words(wanted):
+            found.append((here, f"found {shown(wanted)}; allowed: a text or a list of texts"))
+        elif FACTS[metric].kind == "number":
+            found += _number_test_problems(wanted, here)
+    return found
+
+
+def _is_words(wanted: Any) -> bool:
+    several = wanted if isinstance(wanted, list) else [wanted]
+    return bool(several) and all(isinstance(word, str) for word in several)
+
+
+def _number_test_problems(wanted: Any, path: str) -> list[Problem]:
+    if not isinstance(wanted, dict) or not wanted:
+        return [(path, f"found {shown(wanted)}; allowed: a comparison, such as {{ at_least = 4800 }}")]
+    found = []
+    for test, number in wanted.items():
+        if test not in COMPARISONS:
+            found.append(
+                (
+                    f"{path}.{test}",
+                    f"not a comparison{suggestion(test, COMPARISONS)}; allowed: {', '.join(COMPARISONS)}",
+                )
+            )
+        elif (wrong := number_problem(number, zero=True)) is not None:
+            found.append((f"{path}.{test}", f"found {shown(number)}{wrong}; allowed: a number of 0 or more"))
+    if not found and _is_empty(wanted):
+        found.append((path, "no number can meet this; the lower bound is not under the upper"))
+    return found
+
+
+def _is_empty(wanted: Mapping[str, int | Decimal]) -> bool:
+    lows = [number for test, number in wanted.items() if test in ("at_least", "more_than")]
+    highs = [number for test, number in wanted.items() if test in ("below", "at_most")]
+    if not lows or not highs:
+        return False
+    low, high = max(lows), min(highs)
+    closed = wanted.get("more_than") != low and wanted.get("below") != high
+    return low > high or (low == high and not closed)
+
+
+def _date_problems(versions: list[dict[str, Any]]) -> list[Problem]:
+    """Name versions out of order, overlapping, or copied from one that is not there."""
+    found: list[Problem] = []
+    earlier: list[date] = []
+    for place, version in enumerate(versions, 1):
+        here, effective = f"version.{place}", version.get("effective", date.min)
+        if earlier and effective <= earlier[-1]:
+            found.append(
+                (
+                    f"{here}.effective",
+                    f"found {effective}, not after {earlier[-1]} of the version before; versions stand in order",
+                )
+            )
+        if version.get("until", date.max) < effective:
+            found.append(
+                (f"{here}.until", f"found {version['until']}, before the version takes effect ({effective})")
+            )
+        following = versions[place].get("effective", date.max) if place < len(versions) else date.max
+        if version.get("until", date.min) >= following > effective:
+            found.append(
+                (
+                    f"{here}.until",
+                    f"found {version['until']}, but the next version takes effect on {following}; allowed: at most {following - timedelta(days=1)}",
+                )
+            )
+        if "same_as" in version and version["same_as"] not in earlier:
+            found.append(
+                (
+                    f"{here}.same_as",
+                    f"found {version['same_as']}; allowed: the effective date of an earlier version",
+                )
+            )
+        if "same_as" in version and "paragraph" in version:
+            found.append((here, "has both same_as and paragraphs; give one"))
+        earlier.append(effective)
+    return found

@@ -1,0 +1,209 @@
+"""What a spec file may hold, and the check of a document against it: all problems at once."""
+
+import math
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from perfcore.errors import suggestion
+from perfcore.terms import FACTS, FORMATS, MARKS, TERMS
+
+Problem = tuple[str, str]
+# A table's keys: None where the kind is that of the term of the same name, else the keys of the table below.
+Shape = Mapping[str, Any]
+
+LARGEST_NUMBER = Decimal("1e12")
+SMALLEST_NUMBER = Decimal("1e-12")
+MOST_DIGITS = 60
+
+WORDS = {
+    "role": ("compute", "io", "cache", "other"),
+    "transistor": ("planar", "finfet", "gaa"),
+    "mark": MARKS,
+    "basis": ("rated", "as operated", "announced"),
+}
+
+_RATES: Shape = dict.fromkeys(FORMATS)
+_CITED: Shape = {
+    "evidence": dict.fromkeys(("keys", "source", "locator", "mark", "note")),
+    "conflict": dict.fromkeys(("key", "reason", "decision"))
+    | {"others": dict.fromkeys(("value", "source", "note"))},
+}
+PACKAGE_METRICS = (
+    "tpp",
+    "bits_x_tops_2022",
+    "analog_tops",
+    "applicable_die_area_mm2",
+    "io_bandwidth_gb_s",
+    "dram_bandwidth_gb_s",
+    "transistors_billion",
+)
+SETTABLE_FACTS = tuple(
+    name
+    for name in FACTS
+    if name not in ("classified", "performance_density", "analog_bits_x_tops_2022", "total_bits_x_tops_2022")
+)
+
+CHIP: Shape = {
+    **dict.fromkeys(("name", "vendor", "aliases", "form", "market", "launched", "datacenter", "note")),
+    **dict.fromkeys(("packages_per_board", *PACKAGE_METRICS)),
+    "peak_dense_tflops": _RATES,
+    "vector_peak_dense_tflops": _RATES,
+    "uncapped_peak_dense_tflops": _RATES,
+    "die": dict.fromkeys(
+        ("role", "count", "area_mm2", "transistor", "process", "transistors_billion", "note")
+    ),
+    "memory": dict.fromkeys(("type", "stacks", "bandwidth_gb_s", "capacity_gb", "note")),
+    "link": dict.fromkeys(("name", "count", "bandwidth_gb_s", "shipped_gb_s", "to_volatile_memory", "note")),
+    "power": dict.fromkeys(("tdp_w",)),
+    "clock": dict.fromkeys(("boost_mhz",)),
+    "facts": dict.fromkeys(SETTABLE_FACTS),
+    **_CITED,
+}
+MEMORY: Shape = {
+    **dict.fromkeys(
+        ("name", "vendor", "aliases", "generation", "basis", "stack_height", "pin_gbit_s", "bus_bits")
+    ),
+    **dict.fromkeys(("bandwidth_gb_s", "capacity_gb", "area_mm2", "used_in", "note")),
+    "facts": dict.fromkeys(SETTABLE_FACTS),
+    **_CITED,
+}
+
+
+def problems_of(document: Mapping[str, Any], shape: Shape, path: str = "") -> list[Problem]:
+    """Check a document (or one of its tables) against a shape.
+
+    >>> problems_of({"nmae": "x"}, CHIP)
+    [('nmae', 'not a known key; did you mean name?')]
+    """
+    found: list[Problem] = []
+    for key, value in document.items():
+        here = f"{path}.{key}" if path else key
+        if key not in shape:
+            found.append((here, _unknown_key(key, shape)))
+        elif shape[key] is None:
+            found += check_value(here, key, value)
+        elif TERMS[key].kind == "table":
+            found += _check_table(here, value, shape[key])
+        else:
+            found += _check_tables(here, value, shape[key])
+    return found
+
+
+def _unknown_key(key: str, shape: Shape) -> str:
+    if "spars" in key.lower():
+        return "sparse figures are never used (3A090, technical note 3); give the dense rate in peak_dense_tflops"
+    hint = suggestion(key, shape) or f"; the keys here are: {', '.join(shape)}"
+    return f"not a known key{hint}"
+
+
+def _check_table(path: str, value: Any, shape: Shape) -> list[Problem]:
+    if not isinstance(value, dict):
+        return [(path, f"found {shown(value)}; allowed: a table, written [{path}]")]
+    return problems_of(value, shape, path)
+
+
+def _check_tables(path: str, value: Any, shape: Shape) -> list[Problem]:
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        return [(path, f"found {shown(value)}; allowed: a list of tables, each written [[{path}]]")]
+    return [
+        problem
+        for place, entry in enumerate(value, 1)
+        for problem in problems_of(entry, shape, f"{path}.{place}")
+    ]
+
+
+def check_value(path: str, name: str, value: Any) -> list[Problem]:
+    """Check one value against the kind of the term of its name."""
+    kind = TERMS[name].kind
+    if kind == "number":
+        return check_number(path, value, TERMS[name].unit)
+    allowed = {
+        "count": ("a whole number from 1 to 10000", _is_count),
+        "yes_no": ("true or false", lambda v: isinstance(v, bool)),
+        "words": ("a list of texts", lambda v: isinstance(v, list) and all(isinstance(w, str) for w in v)),
+        "date": ("a date, written 2024-01-31", lambda v: isinstance(v, date) and not isinstance(v, datetime)),
+        "word": ("a text that is not empty", lambda v: isinstance(v, str) and bool(v.strip())),
+        "any": ("a number or a text", lambda v: isinstance(v, str | int | Decimal)),
+    }[kind]
+    if not allowed[1](value):
+        return [(path, f"found {shown(value)}; allowed: {allowed[0]}")]
+    if name in WORDS and value not in WORDS[name]:
+        return [
+            (path, f"found {shown(value)}; allowed: {', '.join(WORDS[name])}{suggestion(value, WORDS[name])}")
+        ]
+    return []
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 10_000
+
+
+def check_number(path: str, value: Any, unit: str) -> list[Problem]:
+    """Check a number above 0, or a table of low and high with low not above high."""
+    said = f"a number above 0 [{unit}]" if unit else "a number above 0"
+    if not isinstance(value, dict):
+        wrong = number_problem(value)
+        return (
+            [(path, f"found {shown(value)}{wrong}; allowed: {said} or {{ low = , high = }}")]
+            if wrong is not None
+            else []
+        )
+    if set(value) != {"low", "high"}:
+        return [
+            (
+                path,
+                f"found a table with {', '.join(value) or 'nothing'}; allowed: {said} or {{ low = , high = }}",
+            )
+        ]
+    ends = [
+        (f"{path}.{end}", f"found {shown(value[end])}{wrong}; allowed: {said}")
+        for end in ("low", "high")
+        if (wrong := number_problem(value[end])) is not None
+    ]
+    if not ends and value["low"] > value["high"]:
+        return [(path, f"found low {value['low']} above high {value['high']}; allowed: low at most high")]
+    return ends
+
+
+def number_problem(value: Any, zero: bool = False) -> str | None:
+    """Say why a value is not a usable number: None where it is one, else a remark (or nothing).
+
+    >>> number_problem(Decimal("3.2")), number_problem(Decimal("nan")), number_problem("3.2 TB/s")
+    (None, ' (not a number)', ' (text)')
+    """
+    if isinstance(value, str):
+        return " (text)"
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return ""
+    if isinstance(value, Decimal) and not value.is_finite():
+        return " (not a number)" if value.is_nan() else " (infinite)"
+    if value == 0:
+        return None if zero else " (zero)"
+    if value < 0:
+        return " (negative)"
+    if not SMALLEST_NUMBER <= value <= LARGEST_NUMBER:
+        return f" (outside {SMALLEST_NUMBER} to {LARGEST_NUMBER})"
+    return (
+        " (too many digits)"
+        if isinstance(value, Decimal) and len(value.as_tuple().digits) > MOST_DIGITS
+        else None
+    )
+
+
+def shown(value: Any) -> str:
+    """Show a value in a message, briefly.
+
+    >>> shown("x" * 99), shown([1, 2]), shown({"a": 1}), shown(True)
+    ("'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...'", 'a list', 'a table', 'true')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return repr(value if len(value) <= 40 else value[:30] + "...")
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "a table"
+    if isinstance(value, int) and value and math.log10(abs(value)) > 40:
+        return "a number of more than 40 digits"
+    return str(value)[:60]

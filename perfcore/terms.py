@@ -1,0 +1,201 @@
+"""The vocabulary: one name for a formula argument, a spec key, a table column, a CLI label and a JSON key."""
+
+from typing import NamedTuple
+
+
+class Term(NamedTuple):
+    """A word of the vocabulary.
+
+    ``kind`` is ``number`` (above 0, or an interval of such numbers), ``count`` (a whole number of 1 or more),
+    ``yes_no``, ``word``, ``words`` (a list), ``date``, ``table`` or ``tables``.
+    """
+
+    kind: str
+    unit: str
+    meaning: str
+    label: str = ""
+
+
+# Bit length of the multiply inputs. TF32 counts its 19 significant bits: the market's reading.
+FORMATS = {
+    "fp64": 64,
+    "fp32": 32,
+    "tf32": 19,
+    "fp16": 16,
+    "bf16": 16,
+    "fp8": 8,
+    "fp6": 6,
+    "fp4": 4,
+    "int8": 8,
+    "int4": 4,
+}
+
+# How sure a number is, from the surest to the least sure.
+MARKS = ("datasheet", "filing", "teardown", "press", "derived", "estimate", "recalled")
+WEAK_MARKS = ("estimate", "recalled")
+
+# What a rule may test. `label` is the phrase of the law.
+FACTS = {
+    "tpp": Term(
+        "number",
+        "bit x TOPS",
+        "2 x MacTOPS x bit length of the largest multiply input, dense, the highest over formats, summed over "
+        "the processing units and dies of one package (15 CFR 774 supp. 1, 3A090, technical notes 1 to 3)",
+        "total processing performance",
+    ),
+    "bits_x_tops_2022": Term(
+        "number",
+        "bit x TOPS",
+        "the measure of October 2022: bit length per operation x TOPS over all digital processor units; equals "
+        "tpp where it is not given",
+        "bit length per operation x TOPS",
+    ),
+    "analog_tops": Term(
+        "number",
+        "TOPS",
+        "operations of analog, multi-value or multi-level units; none where it is not given",
+        "analog TOPS",
+    ),
+    "analog_bits_x_tops_2022": Term(
+        "number", "bit x TOPS", "the 2022 measure of analog units: TOPS x 8", "analog TOPS x 8"
+    ),
+    "total_bits_x_tops_2022": Term(
+        "number",
+        "bit x TOPS",
+        "the 2022 measure of digital and analog units together",
+        "bits x TOPS, digital and analog together",
+    ),
+    "applicable_die_area_mm2": Term(
+        "number",
+        "mm2",
+        "area of all logic dies of the package made on a non-planar process; 0 says there is none",
+        "applicable die area",
+    ),
+    "performance_density": Term(
+        "number",
+        "TPP/mm2",
+        "tpp / applicable_die_area_mm2; undefined where no die is non-planar",
+        "performance density",
+    ),
+    "io_bandwidth_gb_s": Term(
+        "number",
+        "GB/s",
+        "aggregate bidirectional rate of all links other than to volatile memory, at the rate they are or can "
+        "be programmed to",
+        "I/O bandwidth",
+    ),
+    "dram_bandwidth_gb_s": Term(
+        "number", "GB/s", "theoretical peak summed over all DRAM attached to the package", "DRAM bandwidth"
+    ),
+    "hbm_bandwidth_density_gb_s_mm2": Term(
+        "number",
+        "GB/s/mm2",
+        "memory bandwidth over the area of one HBM package or stack",
+        "memory bandwidth density",
+    ),
+    "transistors_billion": Term(
+        "number",
+        "10^9",
+        "approximated transistors summed over the non-planar dies of the package",
+        "aggregated approximated transistor count",
+    ),
+    "datacenter": Term(
+        "yes_no",
+        "",
+        "designed or marketed for use in datacenters: a fact with evidence, never computed",
+        "designed or marketed for datacenters",
+    ),
+    "digital_processing_units": Term(
+        "yes_no",
+        "",
+        "the item has one or more digital processing units",
+        "an integrated circuit with one or more digital processing units",
+    ),
+    "dominant_function_processing": Term(
+        "yes_no",
+        "",
+        "memory and logic in one package whose dominant function is processing",
+        "co-packaged with logic whose dominant function is processing",
+    ),
+    "classified": Term(
+        "word",
+        "",
+        "the paragraph that governs the item: 3A090.a, 3A090.b, 3A090.c or none; computed",
+        "classified under",
+    ),
+    "destination": Term("word", "", "country of destination, two letters, lower case", "destination"),
+    "exported_from_us": Term(
+        "yes_no", "", "the item is exported from the United States", "exported from the US"
+    ),
+}
+
+# The other words of the spec files and formulas.
+KEYS = {
+    "name": Term("word", "", "what people call it"),
+    "vendor": Term("word", "", "who sells it"),
+    "aliases": Term("words", "", "other names it is found under"),
+    "form": Term("word", "", "form factor"),
+    "market": Term("word", "", "where it is sold"),
+    "launched": Term("date", "", "day of launch"),
+    "packages_per_board": Term("count", "", "such packages on one card"),
+    "peak_dense_tflops": Term("table", "10^12/s", "dense peak by number format, multiply-accumulate = 2"),
+    "vector_peak_dense_tflops": Term("table", "10^12/s", "dense peak of the units beside the tensor units"),
+    "uncapped_peak_dense_tflops": Term("table", "10^12/s", "dense peak without a firmware cap"),
+    "die": Term("tables", "", "a logic die of the package"),
+    "memory": Term("table", "", "the DRAM attached to the package"),
+    "link": Term("tables", "", "a link of the package to anything but volatile memory"),
+    "power": Term("table", "", "power"),
+    "clock": Term("table", "", "clocks"),
+    "facts": Term("table", "", "other facts a rule reads"),
+    "evidence": Term("tables", "", "the source of the numbers under some keys"),
+    "conflict": Term("tables", "", "competing published values of one number"),
+    "role": Term("word", "", "what a die does: compute, io, cache or other"),
+    "count": Term("count", "", "how many of them"),
+    "area_mm2": Term("number", "mm2", "area of one die, HBM package or stack"),
+    "transistor": Term("word", "", "planar, finfet or gaa"),
+    "process": Term("word", "", "fabrication process"),
+    "type": Term("word", "", "kind of memory"),
+    "stacks": Term("count", "", "memory stacks"),
+    "bandwidth_gb_s": Term(
+        "number", "GB/s", "bandwidth: of all memory, of one stack, or both ways of one link"
+    ),
+    "shipped_gb_s": Term("number", "GB/s", "rate a link ships at, when below what it can be programmed to"),
+    "to_volatile_memory": Term("yes_no", "", "the link leads to volatile memory and does not count"),
+    "capacity_gb": Term("number", "10^9 B", "memory capacity"),
+    "tdp_w": Term("number", "W", "thermal design power"),
+    "boost_mhz": Term("number", "MHz", "boost clock"),
+    "generation": Term("word", "", "HBM generation"),
+    "basis": Term("word", "", "rated, as operated or announced"),
+    "stack_height": Term("count", "", "DRAM dies in a stack"),
+    "pin_gbit_s": Term("number", "Gbit/s", "rate of one pin"),
+    "bus_bits": Term("count", "bit", "width of the interface"),
+    "used_in": Term("words", "", "products that use it"),
+    "keys": Term("words", "", "the paths a piece of evidence covers"),
+    "key": Term("word", "", "the path or metric a conflict is about"),
+    "source": Term("word", "", "id of a document in sources.toml"),
+    "locator": Term("word", "", "where in the document"),
+    "mark": Term("word", "", "how sure"),
+    "note": Term("word", "", "a remark"),
+    "others": Term("tables", "", "the values not chosen"),
+    "value": Term("any", "", "a value not chosen"),
+    "reason": Term("word", "", "why the value of the file was chosen"),
+    "decision": Term("word", "", "what was decided where the values disagree across a threshold"),
+    "mac_tops": Term("number", "10^12/s", "multiply-accumulate operations per second"),
+    "peak_dense_tops": Term("number", "10^12/s", "operations per second, a multiply-accumulate counted as 2"),
+    "bit_length": Term("number", "bit", "largest bit length of the inputs to the multiply"),
+    "output_bit_length": Term("number", "bit", "largest bit length of the outputs"),
+    "low": Term("number", "", "lower end of an interval"),
+    "high": Term("number", "", "upper end of an interval"),
+    "threshold": Term("number", "", "the number a rule compares with"),
+}
+
+TERMS = FACTS | KEYS | {name: Term("number", "10^12/s", f"{name} format") for name in FORMATS}
+
+
+def weakest(marks: list[str]) -> str:
+    """Return the least sure of some marks.
+
+    >>> weakest(["datasheet", "recalled", "press"])
+    'recalled'
+    """
+    return max(marks, key=MARKS.index)

@@ -1,0 +1,30 @@
+"""The formulas as NumPy ufuncs, compiled on first use; the only module that imports numba.
+
+``ufuncs.tpp`` is to ``formulas.tpp`` as ``numpy.sqrt`` is to ``math.sqrt``: arrays and pandas columns in, the same out.
+
+>>> import numpy
+>>> performance_density(numpy.array([2368.0, 4800.0]), 400.0)  # doctest: +SKIP
+array([ 5.92, 12.  ])
+"""
+
+from inspect import signature
+from typing import Any
+
+from perfcore import formulas
+
+__all__ = list(formulas.__all__)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from numba import float64, vectorize
+    from numba.extending import register_jitable
+
+    for other in __all__:
+        register_jitable(getattr(formulas, other))
+    formula = getattr(formulas, name)
+    # An explicit float64 signature: lazy typing would make int64 kernels that overflow.
+    compiled = vectorize([float64(*[float64] * len(signature(formula).parameters))])(formula)
+    globals()[name] = compiled
+    return compiled
