@@ -153,7 +153,8 @@ def _header(path: Path, rows: Iterator[list[str]]) -> list[str]:
     if not known:
         near = "".join(suggestion(name, INPUTS) for name in columns)
         raise PerfcoreError(
-            f"{path}:1: no column perfcore knows{near}; the columns are {', '.join(NUMBERS)}, datacenter, peak_dense_<format>_tflops"
+            f"{path}:1: no column perfcore knows{near}; the columns are {', '.join(NUMBERS)}, datacenter, "
+            "peak_dense_<format>_tflops"
         )
     return columns
 
@@ -256,9 +257,7 @@ def _number(name: str, row: Mapping[str, str], wrong: list[RowError]) -> Interva
     value, low, high = ends
     spread = Interval(ZERO if low is None else low, high)
     if high is not None and spread.low > high:
-        wrong.append(
-            RowError(name + ENDS[0], row[name + ENDS[0]], f"above {name}_high; allowed: low at most high")
-        )
+        wrong.append(RowError(name + ENDS[0], row[name + ENDS[0]], f"above {name}_high; allowed: low at most high"))
         return UNKNOWN
     if value is None:
         return spread
@@ -286,32 +285,24 @@ def exact(cell: str) -> Fraction | None:
             raise InvalidOperation
         number = Decimal(cell)
     except InvalidOperation:
-        raise ValueError(
-            "not a number; allowed: a decimal of 0 or more, or an empty cell for unknown"
-        ) from None
+        raise ValueError("not a number; allowed: a decimal of 0 or more, or an empty cell for unknown") from None
     problem = number_problem(number, zero=True)
     if problem is not None and not number.is_nan():
-        raise ValueError(
-            f"{problem.strip(' ()')}; allowed: a decimal of 0 or more, or an empty cell for unknown"
-        )
+        raise ValueError(f"{problem.strip(' ()')}; allowed: a decimal of 0 or more, or an empty cell for unknown")
     return None if number.is_nan() else Fraction(number)
 
 
 def _tpp(row: Mapping[str, str], given: Value, wrong: list[RowError]) -> Interval:
     """Return TPP as given, or the highest over the formats of the row; both must agree."""
     assert isinstance(given, Interval)
-    names = {
-        column: name for column, name in RATES.items() if {column, *(column + e for e in ENDS)} & row.keys()
-    }
+    names = {column: name for column, name in RATES.items() if {column, *(column + e for e in ENDS)} & row.keys()}
     if not names:
         return given
     computed = tpp_of({name: _number(column, row, wrong) for column, name in names.items()}, FORMATS)
     both = common(given, computed)
     if both is None:
         wrong.append(
-            RowError(
-                "tpp", row.get("tpp", ""), f"disagrees with the formats, which give {float(computed.low):g}"
-            )
+            RowError("tpp", row.get("tpp", ""), f"disagrees with the formats, which give {float(computed.low):g}")
         )
         return UNKNOWN
     return both

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from perfcore.formulas import area_at_density_mm2, margin
 from perfcore.outcome import UNDETERMINED, Outcome, classify
-from perfcore.quantity import UNKNOWN, ZERO, Interval, Value
+from perfcore.quantity import UNKNOWN, ZERO, Interval, Value, exactly
 from perfcore.regions import ABOVE_ZERO, AREA, DENSITY, Values, cells, is_known
 from perfcore.rules import Version
 from perfcore.terms import FACTS
@@ -61,9 +61,7 @@ def flips(version: Version | None, values: Values, now: Outcome) -> tuple[Flip, 
     return tuple(sorted(found, key=lambda flip: 9.0 if flip.change is None else abs(flip.change)))
 
 
-def _number_flips(
-    version: Version, values: Values, name: str, value: Interval, now: Outcome
-) -> Iterator[Flip]:
+def _number_flips(version: Version, values: Values, name: str, value: Interval, now: Outcome) -> Iterator[Flip]:
     """Look from the present value outwards, both ways, for the first cell with another status."""
     if value.is_unknown or value.low == 0:
         return
@@ -73,9 +71,7 @@ def _number_flips(
         for part in above:
             then = classify(version, {**values, name: _beyond(part, value.high)})
             if then.status not in (now.status, UNDETERMINED):
-                yield Flip(
-                    name, value.high, part.low, not part.low_open, _relative(part.low, value.high), then
-                )
+                yield Flip(name, value.high, part.low, not part.low_open, _relative(part.low, value.high), then)
                 break
     for part in reversed([part for part in parts if part.low < value.low]):
         then = classify(version, {**values, name: part})
@@ -92,7 +88,7 @@ def _beyond(part: Interval, present: Fraction) -> Interval:
 
 
 def _relative(to: Fraction, present: Fraction) -> float:
-    return float(margin(to, present))  # type: ignore[arg-type]
+    return float(exactly(margin, to, present))
 
 
 def _cuts(version: Version, values: Values, name: str) -> list[Fraction]:
@@ -105,12 +101,10 @@ def _cuts(version: Version, values: Values, name: str) -> list[Fraction]:
     elif name == AREA:
         at_tpp = [b.threshold for b in bounds if b.metric == "tpp" and isinstance(b.threshold, Fraction)]
         tpps = [*_ends(values.get("tpp")), *at_tpp]
-        cuts += [area_at_density_mm2(tpp, density) for tpp in tpps for density in densities if density]  # type: ignore[misc,arg-type]
+        cuts += [exactly(area_at_density_mm2, tpp, density) for tpp in tpps for density in densities if density]
     elif name == "bits_x_tops_2022":
         cuts += [
-            b.threshold
-            for b in bounds
-            if b.metric == "total_bits_x_tops_2022" and isinstance(b.threshold, Fraction)
+            b.threshold for b in bounds if b.metric == "total_bits_x_tops_2022" and isinstance(b.threshold, Fraction)
         ]
     return [cut for cut in cuts if cut > 0]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from perfcore import formulas
 from perfcore.errors import PerfcoreError, suggestion
-from perfcore.quantity import UNKNOWN, Interval, common, highest, interval_of, point, quotient, scaled, total
+from perfcore.quantity import UNKNOWN, Interval, common, exactly, highest, interval_of, point, quotient, scaled, total
 from perfcore.reader import SPECS, read_toml, report
 from perfcore.schema import CHIP, MEMORY, PACKAGE_METRICS, Problem, problems_of
 from perfcore.terms import FORMATS
@@ -180,13 +180,9 @@ def _chip_problems(document: Mapping[str, Any]) -> list[Problem]:
     if not any(key in document for key in measured):
         found.append(("name", f"says nothing about a chip; give at least one of {', '.join(measured)}"))
     if document.get("die") == []:
-        found.append(
-            ("die", "found no die; a package has at least one: list it, or leave the table out if unknown")
-        )
+        found.append(("die", "found no die; a package has at least one: list it, or leave the table out if unknown"))
     if document.get("peak_dense_tflops") == {}:
-        found.append(
-            ("peak_dense_tflops", "found no format; give at least one, or leave the table out if unknown")
-        )
+        found.append(("peak_dense_tflops", "found no format; give at least one, or leave the table out if unknown"))
     for place, link in enumerate(document.get("link", ()), 1):
         ships, can = link.get("shipped_gb_s"), link.get("bandwidth_gb_s")
         if ships is not None and can is not None and interval_of(ships).low > _high(can):
@@ -256,11 +252,8 @@ def tpp_of(rates: Mapping[str, Interval], bit_lengths: Mapping[str, int]) -> Int
     """
     each = []
     for name, rate in rates.items():
-        ends = [
-            None if end is None else formulas.tpp(formulas.mac_tops(end), bit_lengths[name])  # type: ignore[arg-type]
-            for end in (rate.low, rate.high)
-        ]
-        each.append(Interval(ends[0], ends[1]))  # type: ignore[arg-type]
+        per_rate = exactly(formulas.tpp, exactly(formulas.mac_tops, Fraction(1)), bit_lengths[name])
+        each.append(scaled(rate, per_rate))
     return highest(each)
 
 
@@ -280,9 +273,7 @@ def _link(link: Mapping[str, Any]) -> Interval:
         each = Interval(interval_of(link["shipped_gb_s"]).low, None)
     else:
         each = UNKNOWN
-    count = link.get("count", 1)
-    high = None if each.high is None else formulas.link_bandwidth_gb_s(count, each.high)
-    return Interval(formulas.link_bandwidth_gb_s(count, each.low), high)  # type: ignore[arg-type]
+    return scaled(each, exactly(formulas.link_bandwidth_gb_s, link.get("count", 1), 1))
 
 
 def _memory_parts(document: Mapping[str, Any]) -> dict[str, Interval]:

@@ -4,9 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 
-def text_table(
-    head: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = (), indent: str = ""
-) -> str:
+def text_table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = (), indent: str = "") -> str:
     """Lay rows out in columns; the columns in ``right`` are set flush right.
 
     >>> print(text_table(("chip", "TPP"), [("a", "4,992"), ("bb", "10")], right=[1]))
@@ -19,9 +17,7 @@ def text_table(
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     lines = []
     for row in cells:
-        padded = [
-            c.rjust(w) if n in flush else c.ljust(w) for n, (c, w) in enumerate(zip(row, widths, strict=True))
-        ]
+        padded = [c.rjust(w) if n in flush else c.ljust(w) for n, (c, w) in enumerate(zip(row, widths, strict=True))]
         lines.append((indent + "  ".join(padded)).rstrip())
     return "\n".join(lines)
 
@@ -33,9 +29,7 @@ def html_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     '<table><thead><tr><th>a</th></tr></thead><tbody><tr><td>&lt;b&gt;</td></tr></tbody></table>'
     """
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
-    )
+    body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -49,11 +43,7 @@ def number(value: object, digits: int = 6) -> str:
         return "unknown"
     if isinstance(value, dict):
         low, high = value.get("low"), value.get("high")
-        return (
-            f"{number(low, digits)} or more"
-            if high is None
-            else f"{number(low, digits)} to {number(high, digits)}"
-        )
+        return f"{number(low, digits)} or more" if high is None else f"{number(low, digits)} to {number(high, digits)}"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):

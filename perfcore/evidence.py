@@ -56,9 +56,7 @@ def leaves(document: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, A
                 yield from leaves(entry, f"{here}.{place}")
         elif isinstance(value, dict) and set(value) != {"low", "high"}:
             yield from leaves(value, here)
-        elif key not in ("count", "packages_per_board") and (
-            key == "datacenter" or not isinstance(value, str | bool)
-        ):
+        elif key not in ("count", "packages_per_board") and (key == "datacenter" or not isinstance(value, str | bool)):
             yield here, value
 
 
@@ -72,15 +70,11 @@ def paths_of(item: Item, metric: str) -> list[str]:
     if metric == "applicable_die_area_mm2":
         dies = enumerate(document.get("die", ()), 1)
         return [
-            f"die.{place}.area_mm2"
-            for place, die in dies
-            if "area_mm2" in die and die.get("transistor") != "planar"
+            f"die.{place}.area_mm2" for place, die in dies if "area_mm2" in die and die.get("transistor") != "planar"
         ]
     if metric == "io_bandwidth_gb_s":
         return [
-            f"link.{n}.bandwidth_gb_s"
-            for n, link in enumerate(document.get("link", ()), 1)
-            if "bandwidth_gb_s" in link
+            f"link.{n}.bandwidth_gb_s" for n, link in enumerate(document.get("link", ()), 1) if "bandwidth_gb_s" in link
         ]
     if metric == "performance_density":
         return [*paths_of(item, "tpp"), *paths_of(item, "applicable_die_area_mm2")]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from perfcore.regions import Values, World, worlds
-from perfcore.rules import Paragraph, Rule, Version
+from perfcore.rules import Bound, Paragraph, Rule, Version
 
 CONTROLLED, EXCLUDED, NOT_CONTROLLED, UNDETERMINED = (
     "controlled",
@@ -40,9 +40,7 @@ def is_under(paragraph_id: str, heading: str) -> bool:
 def at(version: Version, world: World) -> tuple[str, frozenset[str], str]:
     """Return status, paragraphs met and governing heading at one point. ``.a`` governs ``.b``."""
     words = frozenset(p.id for p in version.paragraphs if p.layer == "classification" and is_met(p, world))
-    excluded = [
-        h for p in version.paragraphs if p.layer == "exclusion" and is_met(p, world) for h in p.excludes
-    ]
+    excluded = [h for p in version.paragraphs if p.layer == "exclusion" and is_met(p, world) for h in p.excludes]
     left = [p for p in words if not any(is_under(p, heading) for heading in excluded)]
     if not left:
         return (EXCLUDED if words else NOT_CONTROLLED), words, "none"
@@ -84,7 +82,7 @@ def layer_met(paragraph: Paragraph, version: Version | None, values: Values) -> 
     return answers.pop() if len(answers) == 1 else None
 
 
-def _bounds(paragraphs: Iterable[Paragraph]) -> list:  # type: ignore[type-arg]
+def _bounds(paragraphs: Iterable[Paragraph]) -> list[Bound]:
     return [bound for paragraph in paragraphs for bound in paragraph.bounds]
 
 

@@ -3,10 +3,10 @@
 Numbers are ``Fraction``, so that a comparison with a threshold is decided and never rounded.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 ZERO = Fraction(0)
 
@@ -55,6 +55,15 @@ def point(number: Fraction | int) -> Interval:
     """
     exact = Fraction(number)
     return Interval(exact, exact)
+
+
+def exactly(formula: Callable[..., float], *numbers: Fraction | int) -> Fraction:
+    """Call a formula on exact numbers: the plain functions of ``perfcore.formulas`` run on them unchanged.
+
+    >>> exactly(lambda tpp, area: tpp / area, Fraction(1), Fraction(3))
+    Fraction(1, 3)
+    """
+    return cast(Fraction, formula(*numbers))
 
 
 def interval_of(value: Any) -> Interval:

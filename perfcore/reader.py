@@ -40,9 +40,7 @@ def _text(path: Path) -> str:
         if path.is_dir():
             raise PerfcoreError(f"{path}: this is a folder; give a TOML file")
         if size > LARGEST_FILE:
-            raise PerfcoreError(
-                f"{path}: found {size:,} bytes; allowed: a spec file of at most {LARGEST_FILE:,}"
-            )
+            raise PerfcoreError(f"{path}: found {size:,} bytes; allowed: a spec file of at most {LARGEST_FILE:,}")
         raw = path.read_bytes()
     except OSError as problem:
         raise PerfcoreError(f"{path}: cannot be read: {problem.strerror or problem}") from None

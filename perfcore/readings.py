@@ -129,12 +129,11 @@ def _outputs_counted_in_2022(item: Item, values: Mapping[str, Value]) -> Mapping
 READINGS = (
     Reading(
         "tensor_plus_vector_units",
-        "the rates of tensor and vector units are added; the market counts the units that reach the quoted peak together",
+        "the rates of tensor and vector units are added; "
+        "the market counts the units that reach the quoted peak together",
         _tensor_plus_vector,
     ),
-    Reading(
-        "tf32_as_32_bits", "TF32 counts as 32 bits, as it is stored; the market counts 19", _tf32_as_32_bits
-    ),
+    Reading("tf32_as_32_bits", "TF32 counts as 32 bits, as it is stored; the market counts 19", _tf32_as_32_bits),
     Reading("fp6_not_counted", "the 6-bit rate is left out, as several trackers do", _fp6_not_counted),
     Reading(
         "board_aggregation",

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from perfcore.formulas import performance_density
-from perfcore.quantity import UNKNOWN, ZERO, Interval, Value, plain
+from perfcore.quantity import UNKNOWN, ZERO, Interval, Value, exactly, plain
 from perfcore.rules import Bound
 from perfcore.terms import FACTS
 
@@ -41,11 +41,7 @@ def cells(domain: Interval, cuts: Iterable[Fraction]) -> list[Interval]:
             parts.append(Interval(low, cut, low_open, True))
         parts.append(Interval(cut, cut))
         low, low_open = cut, True
-    if (
-        domain.high is None
-        or low < domain.high
-        or (low == domain.high and not low_open and not domain.high_open)
-    ):
+    if domain.high is None or low < domain.high or (low == domain.high and not low_open and not domain.high_open):
         parts.append(Interval(low, domain.high, low_open, domain.high_open))
     return parts
 
@@ -73,13 +69,13 @@ def density_range(tpp: Interval, area: Interval) -> Interval:
         return ABOVE_ZERO
     low, low_open = ZERO, tpp.low > 0 or tpp.low_open
     if area.high is not None:
-        low = performance_density(tpp.low, area.high)  # type: ignore[arg-type,assignment]
+        low = exactly(performance_density, tpp.low, area.high)
         low_open = tpp.low_open or (area.high_open and tpp.low > 0)
     if tpp.high == 0:
         return Interval(ZERO, ZERO)
     if tpp.high is None or area.low == 0:
         return Interval(low, None, low_open)
-    high: Fraction = performance_density(tpp.high, area.low)  # type: ignore[arg-type,assignment]
+    high = exactly(performance_density, tpp.high, area.low)
     return Interval(low, high, low_open, tpp.high_open or area.low_open)
 
 

@@ -91,9 +91,7 @@ def _not_one_of(value: Any, allowed: tuple[str, ...]) -> str:
 def _version_problems(version: Mapping[str, Any], path: str, layer: str) -> list[Problem]:
     found = _key_problems(version, _VERSION_KEYS, path)
     if "effective" not in version and layer != "proposal":
-        found.append(
-            (path, "effective is missing; a version starts on a day (only a proposal may do without)")
-        )
+        found.append((path, "effective is missing; a version starts on a day (only a proposal may do without)"))
     source = version.get("source")
     if not isinstance(source, dict) or "title" not in source:
         found.append((path, 'has no citation; write source = { title = "88 FR 73458", locator = "..." }'))
@@ -195,33 +193,28 @@ def _date_problems(versions: list[dict[str, Any]]) -> list[Problem]:
     earlier: list[date] = []
     for place, version in enumerate(versions, 1):
         here, effective = f"version.{place}", version.get("effective", date.min)
-        if earlier and effective <= earlier[-1]:
-            found.append(
-                (
-                    f"{here}.effective",
-                    f"found {effective}, not after {earlier[-1]} of the version before; versions stand in order",
-                )
-            )
-        if version.get("until", date.max) < effective:
-            found.append(
-                (f"{here}.until", f"found {version['until']}, before the version takes effect ({effective})")
-            )
         following = versions[place].get("effective", date.max) if place < len(versions) else date.max
-        if version.get("until", date.min) >= following > effective:
-            found.append(
-                (
-                    f"{here}.until",
-                    f"found {version['until']}, but the next version takes effect on {following}; allowed: at most {following - timedelta(days=1)}",
-                )
-            )
-        if "same_as" in version and version["same_as"] not in earlier:
-            found.append(
-                (
-                    f"{here}.same_as",
-                    f"found {version['same_as']}; allowed: the effective date of an earlier version",
-                )
-            )
-        if "same_as" in version and "paragraph" in version:
-            found.append((here, "has both same_as and paragraphs; give one"))
+        until = version.get("until", effective)
+        if earlier and effective <= earlier[-1]:
+            wrong = f"found {effective}, not after {earlier[-1]} of the version before; versions stand in order"
+            found.append((f"{here}.effective", wrong))
+        if until < effective:
+            found.append((f"{here}.until", f"found {until}, before the version takes effect ({effective})"))
+        elif until >= following > effective:
+            last = following - timedelta(days=1)
+            wrong = f"found {until}, but the next version takes effect on {following}; allowed: at most {last}"
+            found.append((f"{here}.until", wrong))
+        found += _copy_problems(version, here, earlier)
         earlier.append(effective)
     return found
+
+
+def _copy_problems(version: Mapping[str, Any], path: str, earlier: list[date]) -> list[Problem]:
+    if "same_as" not in version:
+        return []
+    if "paragraph" in version:
+        return [(path, "has both same_as and paragraphs; give one")]
+    if version["same_as"] not in earlier:
+        wrong = f"found {version['same_as']}; allowed: the effective date of an earlier version"
+        return [(f"{path}.same_as", wrong)]
+    return []

@@ -129,9 +129,7 @@ def load(rule_id: str) -> Rule:
 @cache
 def shipped() -> tuple[Rule, ...]:
     """Return every rule perfcore ships, 3A090 first."""
-    return tuple(
-        load(rule_id) for rule_id in sorted(ids(), key=lambda rule_id: (rule_id != THE_RULE, rule_id))
-    )
+    return tuple(load(rule_id) for rule_id in sorted(ids(), key=lambda rule_id: (rule_id != THE_RULE, rule_id)))
 
 
 def with_own(paths: tuple[Path, ...]) -> tuple[Rule, ...]:

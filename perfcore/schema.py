@@ -27,8 +27,7 @@ WORDS = {
 _RATES: Shape = dict.fromkeys(FORMATS)
 _CITED: Shape = {
     "evidence": dict.fromkeys(("keys", "source", "locator", "mark", "note")),
-    "conflict": dict.fromkeys(("key", "reason", "decision"))
-    | {"others": dict.fromkeys(("value", "source", "note"))},
+    "conflict": dict.fromkeys(("key", "reason", "decision")) | {"others": dict.fromkeys(("value", "source", "note"))},
 }
 PACKAGE_METRICS = (
     "tpp",
@@ -51,9 +50,7 @@ CHIP: Shape = {
     "peak_dense_tflops": _RATES,
     "vector_peak_dense_tflops": _RATES,
     "uncapped_peak_dense_tflops": _RATES,
-    "die": dict.fromkeys(
-        ("role", "count", "area_mm2", "transistor", "process", "transistors_billion", "note")
-    ),
+    "die": dict.fromkeys(("role", "count", "area_mm2", "transistor", "process", "transistors_billion", "note")),
     "memory": dict.fromkeys(("type", "stacks", "bandwidth_gb_s", "capacity_gb", "note")),
     "link": dict.fromkeys(("name", "count", "bandwidth_gb_s", "shipped_gb_s", "to_volatile_memory", "note")),
     "power": dict.fromkeys(("tdp_w",)),
@@ -62,9 +59,7 @@ CHIP: Shape = {
     **_CITED,
 }
 MEMORY: Shape = {
-    **dict.fromkeys(
-        ("name", "vendor", "aliases", "generation", "basis", "stack_height", "pin_gbit_s", "bus_bits")
-    ),
+    **dict.fromkeys(("name", "vendor", "aliases", "generation", "basis", "stack_height", "pin_gbit_s", "bus_bits")),
     **dict.fromkeys(("bandwidth_gb_s", "capacity_gb", "area_mm2", "used_in", "note")),
     "facts": dict.fromkeys(SETTABLE_FACTS),
     **_CITED,
@@ -107,11 +102,7 @@ def _check_table(path: str, value: Any, shape: Shape) -> list[Problem]:
 def _check_tables(path: str, value: Any, shape: Shape) -> list[Problem]:
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         return [(path, f"found {shown(value)}; allowed: a list of tables, each written [[{path}]]")]
-    return [
-        problem
-        for place, entry in enumerate(value, 1)
-        for problem in problems_of(entry, shape, f"{path}.{place}")
-    ]
+    return [problem for place, entry in enumerate(value, 1) for problem in problems_of(entry, shape, f"{path}.{place}")]
 
 
 def check_value(path: str, name: str, value: Any) -> list[Problem]:
@@ -130,9 +121,7 @@ def check_value(path: str, name: str, value: Any) -> list[Problem]:
     if not allowed[1](value):
         return [(path, f"found {shown(value)}; allowed: {allowed[0]}")]
     if name in WORDS and value not in WORDS[name]:
-        return [
-            (path, f"found {shown(value)}; allowed: {', '.join(WORDS[name])}{suggestion(value, WORDS[name])}")
-        ]
+        return [(path, f"found {shown(value)}; allowed: {', '.join(WORDS[name])}{suggestion(value, WORDS[name])}")]
     return []
 
 
@@ -185,11 +174,7 @@ def number_problem(value: Any, zero: bool = False) -> str | None:
         return " (negative)"
     if not SMALLEST_NUMBER <= value <= LARGEST_NUMBER:
         return f" (outside {SMALLEST_NUMBER} to {LARGEST_NUMBER})"
-    return (
-        " (too many digits)"
-        if isinstance(value, Decimal) and len(value.as_tuple().digits) > MOST_DIGITS
-        else None
-    )
+    return " (too many digits)" if isinstance(value, Decimal) and len(value.as_tuple().digits) > MOST_DIGITS else None
 
 
 def shown(value: Any) -> str:

@@ -124,9 +124,7 @@ FACTS = {
         "classified under",
     ),
     "destination": Term("word", "", "country of destination, two letters, lower case", "destination"),
-    "exported_from_us": Term(
-        "yes_no", "", "the item is exported from the United States", "exported from the US"
-    ),
+    "exported_from_us": Term("yes_no", "", "the item is exported from the United States", "exported from the US"),
 }
 
 # The other words of the spec files and formulas.
@@ -156,9 +154,7 @@ KEYS = {
     "process": Term("word", "", "fabrication process"),
     "type": Term("word", "", "kind of memory"),
     "stacks": Term("count", "", "memory stacks"),
-    "bandwidth_gb_s": Term(
-        "number", "GB/s", "bandwidth: of all memory, of one stack, or both ways of one link"
-    ),
+    "bandwidth_gb_s": Term("number", "GB/s", "bandwidth: of all memory, of one stack, or both ways of one link"),
     "shipped_gb_s": Term("number", "GB/s", "rate a link ships at, when below what it can be programmed to"),
     "to_volatile_memory": Term("yes_no", "", "the link leads to volatile memory and does not count"),
     "capacity_gb": Term("number", "10^9 B", "memory capacity"),

@@ -18,8 +18,11 @@ __all__ = list(formulas.__all__)
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from numba import float64, vectorize
+    import numba
     from numba.extending import register_jitable
+
+    float64: Any = numba.float64
+    vectorize: Any = numba.vectorize
 
     for other in __all__:
         register_jitable(getattr(formulas, other))

@@ -30,8 +30,8 @@ METRICS = (
 )
 OTHER_METRICS = ("bits_x_tops_2022", "transistors_billion", "hbm_bandwidth_density_gb_s_mm2")
 NOTICE = (
-    "Analysis, not legal advice. 'Not controlled' speaks of ECCN 3A090 alone: other entries, end uses, parties, letters "
-    "and foreign law may still require a licence."
+    "Analysis, not legal advice. 'Not controlled' speaks of ECCN 3A090 alone: other entries, end uses, parties, "
+    "letters and foreign law may still require a licence."
 )
 
 
@@ -122,9 +122,7 @@ class Timeline:
         return {"results": [verdict.to_dict() for verdict in self.verdicts]}
 
     def _repr_html_(self) -> str:
-        return html_table(
-            ("date", "chip", "status", "paragraphs"), [_row(verdict) for verdict in self.verdicts]
-        )
+        return html_table(("date", "chip", "status", "paragraphs"), [_row(verdict) for verdict in self.verdicts])
 
 
 def _row(verdict: Verdict) -> tuple[str, ...]:
@@ -218,9 +216,7 @@ def verdict(item: Item, on: date, rules: tuple[Rule, ...]) -> Verdict:
         rule_version=_version(version),
         findings=findings,
         also=tuple(_also(findings)),
-        flags=tuple(
-            {k: v for k, v in r.items() if k != "changes_status"} for r in readings if r["changes_status"]
-        ),
+        flags=tuple({k: v for k, v in r.items() if k != "changes_status"} for r in readings if r["changes_status"]),
         readings=readings,
         settle=tuple(_settle(version, values, now)),
         flips=tuple(_flip(flip) for flip in changes.flips(version, values, now)),
@@ -247,14 +243,14 @@ def _version(version: Version | None) -> dict[str, Any] | None:
     }
 
 
-def _findings(
-    rules: tuple[Rule, ...], on: date, classification: Version | None, values: Values
-) -> list[Finding]:
+def _findings(rules: tuple[Rule, ...], on: date, classification: Version | None, values: Values) -> list[Finding]:
     found = []
     for rule in rules:
         version = rule.in_force(on)
-        for paragraph in version.paragraphs if version else ():
-            found.append(_finding(rule, version, paragraph, classification, values))  # type: ignore[arg-type]
+        if version is None:
+            continue
+        for paragraph in version.paragraphs:
+            found.append(_finding(rule, version, paragraph, classification, values))
     return found
 
 
@@ -308,9 +304,7 @@ def _test(bound: Bound, classification: Version | None, values: Values) -> Test:
             None,
         )
     value = density(values) if bound.metric == DENSITY else values.get(bound.metric)
-    return Test(
-        bound.metric, bound.test, _threshold(bound), plain(value), met(bound, values), _margin(bound, value)
-    )
+    return Test(bound.metric, bound.test, _threshold(bound), plain(value), met(bound, values), _margin(bound, value))
 
 
 def _threshold(bound: Bound) -> Any:
@@ -332,9 +326,7 @@ def _margin(bound: Bound, value: Value) -> Any:
     ):
         return None
     sign = 1 if bound.test in ("at_least", "more_than") else -1
-    ends = [
-        None if end is None else sign * float(end / bound.threshold - 1) for end in (value.low, value.high)
-    ]
+    ends = [None if end is None else sign * float(end / bound.threshold - 1) for end in (value.low, value.high)]
     if value.is_point:
         return ends[0]
     low, high = ends if sign > 0 else ends[::-1]
@@ -372,9 +364,7 @@ def _readings(item: Item, version: Version | None, values: Values, now: Outcome)
 
 
 def _changed(values: Values, other: Values) -> dict[str, Any]:
-    names = [
-        name for name in (*METRICS, "bits_x_tops_2022") if name != DENSITY and values[name] != other[name]
-    ]
+    names = [name for name in (*METRICS, "bits_x_tops_2022") if name != DENSITY and values[name] != other[name]]
     changed = {name: plain(other[name]) for name in names}
     return changed | ({DENSITY: plain(density(other))} if density(other) != density(values) else {})
 

@@ -100,9 +100,7 @@ def representatives(interval: Interval | None, critical: Iterable[Fraction]) -> 
 def outcomes_2022(design: Design) -> Iterator[Outcome]:
     """The law of 2022 over the rectangle of I/O bandwidth and bits x TOPS."""
     bits = design.tpp if design.bits_x_tops_2022 is None else design.bits_x_tops_2022
-    for point in product(
-        representatives(design.io_bandwidth_gb_s, [IO_LIMIT]), representatives(bits, [BITS_LIMIT])
-    ):
+    for point in product(representatives(design.io_bandwidth_gb_s, [IO_LIMIT]), representatives(bits, [BITS_LIMIT])):
         yield law_2022(*point)
 
 

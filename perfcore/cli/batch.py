@@ -42,15 +42,11 @@ def command(source: Path, target: Path, on: str | None, as_json: bool) -> None:
     result = check_table(source, target, day, _progress if sys.stderr.isatty() else None)
     if sys.stderr.isatty():
         click.echo("\r\033[K", nl=False, err=True)
-    said = ", ".join(
-        f"{count:,} {status.replace('_', ' ')}" for status, count in sorted(result.counts.items())
-    )
+    said = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in sorted(result.counts.items()))
     if as_json:
         errors = str(result.error_file) if result.error_file else None
         counts = {"rows": result.rows, "row_errors": result.errors, "counts": dict(result.counts)}
-        print_json(
-            {"on": day.isoformat(), **counts, "output": str(target), "errors": errors, "notice": NOTICE}
-        )
+        print_json({"on": day.isoformat(), **counts, "output": str(target), "errors": errors, "notice": NOTICE})
         return
     click.echo(
         f"{result.rows:,} rows under the rules of {day}: {said or 'none decided'}; written to {target}",

@@ -29,9 +29,7 @@ Without --on each chip is shown under every version of the rules, and --fail-on 
 
 @click.command("check", epilog=EPILOG)
 @click.argument("chips", metavar="CHIP_OR_FILE...", nargs=-1, required=True, shell_complete=complete_chip)
-@click.option(
-    "--on", "on", metavar="DATE", help="The day, YYYY-MM-DD. Without it: every version of the rules."
-)
+@click.option("--on", "on", metavar="DATE", help="The day, YYYY-MM-DD. Without it: every version of the rules.")
 @click.option(
     "--rules",
     "own",
@@ -61,7 +59,7 @@ def command(
     fail_on: str | None,
     as_json: bool,
 ) -> None:
-    """Say whether chips, memory parts or designs cross a threshold of ECCN 3A090, by how much, and what would flip it."""
+    """Say whether chips, memory parts or designs cross a threshold of ECCN 3A090, and by how much."""
     day = parse_date(on, "--on") if on is not None else None
     rules = with_own(own) if own else shipped()
     items = list(_items(chips, read_facts(facts)))

@@ -39,9 +39,7 @@ def _title(answer: Verdict, asked: str) -> str:
     from perfcore.chips import normal
 
     meant = (
-        ""
-        if normal(asked) in (normal(answer.chip), normal(answer.name))
-        else f"  ({asked} is read as {answer.chip})"
+        "" if normal(asked) in (normal(answer.chip), normal(answer.name)) else f"  ({asked} is read as {answer.chip})"
     )
     if asked.endswith(".toml"):
         meant = f"  ({asked})"
@@ -91,9 +89,7 @@ def _paragraph_lines(answer: Verdict) -> list[str]:
             continue
         for place, test in enumerate(finding.tests):
             first = (finding.paragraph, MET[finding.met]) if place == 0 else ("", "")
-            rows.append(
-                (*first, _said(vars(test)), number(test.value, 6), MET[test.met], _margin(test.margin))
-            )
+            rows.append((*first, _said(vars(test)), number(test.value, 6), MET[test.met], _margin(test.margin)))
     head = ("paragraph", "", "test", "value", "", "margin")
     return text_table(head, rows, right=[3, 5], indent="  ").splitlines()
 
@@ -142,7 +138,8 @@ def _flip_lines(answer: Verdict) -> Iterator[str]:
             continue
         up = flip["to"] >= flip["from"]
         how = ("at least" if up else "at most") if flip["inclusive"] else ("above" if up else "below")
-        yield f"    {label}: {how} {number(flip['to'])} instead of {number(flip['from'])} ({percent(flip['change'])})  {gives}"
+        change = f"{number(flip['to'])} instead of {number(flip['from'])} ({percent(flip['change'])})"
+        yield f"    {label}: {how} {change}  {gives}"
 
 
 def _settle_lines(answer: Verdict) -> Iterator[str]:
@@ -186,9 +183,7 @@ def _also_lines(answer: Verdict) -> Iterator[str]:
         said = {True: "met", False: "not met", None: "open"}[other["met"]]
         outcome = f": {other['outcome']}" if other["outcome"] else ""
         yield f"    {other['layer'].replace('_', ' ')}, {other['paragraph']} ({other['rule']}) {said}{outcome}"
-        finding = next(
-            f for f in answer.findings if f.paragraph == other["paragraph"] and f.rule == other["rule"]
-        )
+        finding = next(f for f in answer.findings if f.paragraph == other["paragraph"] and f.rule == other["rule"])
         if other["met"] is None:
             missing = [_said(vars(test)) for test in finding.tests if test.met is None]
             yield f"      open: {'; '.join(missing)}"
@@ -211,15 +206,11 @@ def timeline_text(answers: list[Verdict], asked: str) -> str:
                 _cited(answer),
             )
         )
-    lines += text_table(
-        ("from", "status", "paragraphs met", "beside it", "rule"), rows, indent="  "
-    ).splitlines()
+    lines += text_table(("from", "status", "paragraphs met", "beside it", "rule"), rows, indent="  ").splitlines()
     flags: dict[str, list[str]] = {}
     for answer in answers:
         for flag in answer.flags:
-            flags.setdefault(f"{flag['reading']}: {flag['status'].replace('_', ' ')}", []).append(
-                str(answer.on)
-            )
+            flags.setdefault(f"{flag['reading']}: {flag['status'].replace('_', ' ')}", []).append(str(answer.on))
     if flags:
         lines.append("  contested readings that would change the answer:")
         lines += [f"    {reading} from {', '.join(days)}" for reading, days in flags.items()]

@@ -104,8 +104,7 @@ def _source(source: str | None) -> dict[str, str] | None:
 
 def _conflict(entry: Mapping[str, Any]) -> dict[str, Any]:
     others = [
-        {**other, "value": _plain(other["value"]), "source": _source(other.get("source"))}
-        for other in entry["others"]
+        {**other, "value": _plain(other["value"]), "source": _source(other.get("source"))} for other in entry["others"]
     ]
     return {
         "key": entry["key"],
@@ -123,8 +122,7 @@ def _lines(item: Item) -> list[str]:
         f"  also found as: {', '.join(document['aliases'])}",
     ]
     lines += [
-        f"  {TERMS[name].label}: {number(value)} {TERMS[name].unit}"
-        for name, value in document["metrics"].items()
+        f"  {TERMS[name].label}: {number(value)} {TERMS[name].unit}" for name, value in document["metrics"].items()
     ]
     rows = []
     for value in document["values"]:
@@ -142,9 +140,7 @@ def _lines(item: Item) -> list[str]:
         )
     lines += [
         "",
-        *text_table(
-            ("value", "", "unit", "mark", "source", "where"), rows, right=[1], indent="  "
-        ).splitlines(),
+        *text_table(("value", "", "unit", "mark", "source", "where"), rows, right=[1], indent="  ").splitlines(),
     ]
     lines += _note_lines(document) + _conflict_lines(document["conflicts"])
     return lines + _source_lines(document)
@@ -170,9 +166,7 @@ def _conflict_lines(conflicts: list[dict[str, Any]]) -> list[str]:
 
 def _source_lines(document: Mapping[str, Any]) -> list[str]:
     used = {value["source"]["id"]: value["source"] for value in document["values"] if value["source"]}
-    used |= {
-        o["source"]["id"]: o["source"] for c in document["conflicts"] for o in c["others"] if o["source"]
-    }
+    used |= {o["source"]["id"]: o["source"] for c in document["conflicts"] for o in c["others"] if o["source"]}
     if not used:
         return []
     return [

@@ -141,8 +141,8 @@ def read_aloud(paragraph: Paragraph) -> str:
     """Say a paragraph's tests as the law would.
 
     >>> from perfcore.rules import load
-    >>> read_aloud(load("us_eccn_3a090").versions[-1].paragraphs[1]).split("; ")[0]
-    'an integrated circuit with one or more digital processing units, total processing performance of 1,600 or more and performance density of 5.92 or more'
+    >>> read_aloud(load("us_licence_exception_hbm").versions[-1].paragraphs[0])
+    'classified under 3A090.c and memory bandwidth density less than 3.3 GB/s/mm2'
     """
     return "; or ".join(_all_of(bounds) for bounds in paragraph.alternatives)
 
