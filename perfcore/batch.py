@@ -38,6 +38,14 @@ _YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0
 _UNKNOWN_CELLS = ("", "nan", "na", "n/a", "<na>", "none", "null")
 
 
+# A table lists chips: processors, all of whose formats are digital.
+_A_CHIP: dict[str, Value] = {
+    "digital_processing_units": frozenset({True}),
+    "dominant_function_processing": frozenset({True}),
+    "analog_tops": point(0),
+}
+
+
 class RowError(NamedTuple):
     """A cell that cannot be read."""
 
@@ -92,8 +100,9 @@ def check_table(
     with _reading(source) as rows, _replacing(target) as out, _replacing(side) as bad:
         columns = _header(source, rows)
         result = _run(rows, columns, version, (csv.writer(out), csv.writer(bad)), progress)
-        kept = _finish(bad, result[1])
-    return BatchResult(*result, output=target, error_file=side if kept else None)
+    if not result[1]:
+        side.unlink(missing_ok=True)  # what an earlier run left there is no longer so
+    return BatchResult(*result, output=target, error_file=side if result[1] else None)
 
 
 @contextmanager
@@ -132,14 +141,6 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def _finish(bad: IO[str], errors: int) -> bool:
-    """Drop the side file of a run without errors (also one an earlier run left)."""
-    if not errors:
-        bad.truncate(0)
-        bad.seek(0)
-    return errors > 0
 
 
 def _header(path: Path, rows: Iterator[list[str]]) -> list[str]:
@@ -236,17 +237,13 @@ def read_row(columns: list[str], cells: list[str]) -> tuple[dict[str, Value], li
     values["datacenter"] = _datacenter(row.get("datacenter", ""), wrong)
     if wrong:
         return {}, wrong
-    processor = frozenset({True})
-    values |= {
-        "digital_processing_units": processor,
-        "dominant_function_processing": processor,
-        "analog_tops": point(0),
-    }
-    return completed(values), []
+    return completed(values | _A_CHIP), []
 
 
 def _number(name: str, row: Mapping[str, str], wrong: list[RowError]) -> Interval:
     """Read a quantity: the cell, or an interval from the _low and _high cells; both must agree."""
+    if name not in row and name + ENDS[0] not in row and name + ENDS[1] not in row:
+        return UNKNOWN
     ends = []
     for column in (name, name + ENDS[0], name + ENDS[1]):
         try:
@@ -255,6 +252,8 @@ def _number(name: str, row: Mapping[str, str], wrong: list[RowError]) -> Interva
             wrong.append(RowError(column, row[column][:60], str(problem)))
             return UNKNOWN
     value, low, high = ends
+    if low is high is None:
+        return UNKNOWN if value is None else point(value)
     spread = Interval(ZERO if low is None else low, high)
     if high is not None and spread.low > high:
         wrong.append(RowError(name + ENDS[0], row[name + ENDS[0]], f"above {name}_high; allowed: low at most high"))
@@ -295,7 +294,7 @@ def exact(cell: str) -> Fraction | None:
 def _tpp(row: Mapping[str, str], given: Value, wrong: list[RowError]) -> Interval:
     """Return TPP as given, or the highest over the formats of the row; both must agree."""
     assert isinstance(given, Interval)
-    names = {column: name for column, name in RATES.items() if {column, *(column + e for e in ENDS)} & row.keys()}
+    names = _formats(tuple(row))
     if not names:
         return given
     computed = tpp_of({name: _number(column, row, wrong) for column, name in names.items()}, FORMATS)
@@ -306,6 +305,12 @@ def _tpp(row: Mapping[str, str], given: Value, wrong: list[RowError]) -> Interva
         )
         return UNKNOWN
     return both
+
+
+@lru_cache(maxsize=8)
+def _formats(columns: tuple[str, ...]) -> dict[str, str]:
+    """Return the format of each rate that a table has a column for."""
+    return {rate: name for rate, name in RATES.items() if any(rate + end in columns for end in ("", *ENDS))}
 
 
 def _datacenter(cell: str, wrong: list[RowError]) -> frozenset[bool] | None:

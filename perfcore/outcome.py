@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from perfcore.regions import Values, World, worlds
-from perfcore.rules import Bound, Paragraph, Rule, Version
+from perfcore.rules import Paragraph, Rule, Version, by_metric
 
 CONTROLLED, EXCLUDED, NOT_CONTROLLED, UNDETERMINED = (
     "controlled",
@@ -51,10 +51,9 @@ def classify(version: Version | None, values: Values) -> Outcome:
     """Decide a whole region: the status all its points share, or ``undetermined``."""
     if version is None:
         return Outcome(NOT_CONTROLLED, (), ())
-    bounds = [bound for paragraph in version.paragraphs for bound in paragraph.bounds]
     statuses: set[str] = set()
     sets: list[frozenset[str]] = []
-    for world in worlds(values, bounds):
+    for world in worlds(values, version.tests):
         status, words, _ = at(version, world)
         statuses.add(status)
         sets.append(words)
@@ -69,28 +68,22 @@ def layer_met(paragraph: Paragraph, version: Version | None, values: Values) -> 
     A paragraph that tests ``classified`` is tried together with the classification, point by point.
     """
     leans = any(bound.metric == "classified" for bound in paragraph.bounds)
-    if leans and version is None:
+    if not leans:
+        answers = {is_met(paragraph, world) for world in worlds(values, by_metric(paragraph.bounds))}
+    elif version is None:
         return False
-    others = version.paragraphs if leans and version is not None else ()
-    answers = {
-        is_met(
-            paragraph,
-            world | {"classified": at(version, world)[2]} if leans and version is not None else world,
-        )
-        for world in worlds(values, (*paragraph.bounds, *_bounds(others)))
-    }
+    else:
+        tests = by_metric(bound for each in (paragraph, *version.paragraphs) for bound in each.bounds)
+        several = worlds(values, tests)
+        answers = {is_met(paragraph, {**world, "classified": at(version, world)[2]}) for world in several}
     return answers.pop() if len(answers) == 1 else None
-
-
-def _bounds(paragraphs: Iterable[Paragraph]) -> list[Bound]:
-    return [bound for paragraph in paragraphs for bound in paragraph.bounds]
 
 
 def governing(version: Version | None, values: Values) -> frozenset[str]:
     """Return the headings that may govern the item."""
     if version is None:
         return frozenset({"none"})
-    return frozenset(at(version, world)[2] for world in worlds(values, _bounds(version.paragraphs)))
+    return frozenset(at(version, world)[2] for world in worlds(values, version.tests))
 
 
 def of_rules(rules: Iterable[Rule], rule_id: str) -> Rule:

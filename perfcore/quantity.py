@@ -53,7 +53,7 @@ def point(number: Fraction | int) -> Interval:
     >>> point(3).is_point
     True
     """
-    exact = Fraction(number)
+    exact = number if type(number) is Fraction else Fraction(number)
     return Interval(exact, exact)
 
 

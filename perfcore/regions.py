@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from perfcore.formulas import performance_density
-from perfcore.quantity import UNKNOWN, ZERO, Interval, Value, exactly, plain
+from perfcore.quantity import UNKNOWN, ZERO, Interval, Value, exactly, plain, point
 from perfcore.rules import Bound
 from perfcore.terms import FACTS
 
@@ -67,6 +67,8 @@ def density_range(tpp: Interval, area: Interval) -> Interval:
     """
     if area.low == 0 and not area.low_open:
         return ABOVE_ZERO
+    if tpp.is_point and area.is_point:
+        return point(exactly(performance_density, tpp.low, area.low))
     low, low_open = ZERO, tpp.low > 0 or tpp.low_open
     if area.high is not None:
         low = exactly(performance_density, tpp.low, area.high)
@@ -89,23 +91,22 @@ def density(values: Values) -> Interval:
     return density_range(tpp, area)
 
 
-def worlds(values: Values, bounds: Iterable[Bound]) -> Iterator[World]:
-    """Yield one point for each cell that the bounds cut the region of the values into."""
-    tests: dict[str, list[Bound]] = {}
-    for bound in bounds:
-        tests.setdefault(bound.metric, []).append(bound)
-    derived = DENSITY in tests and DENSITY not in values
-    if derived:
-        tests.setdefault("tpp", [])
-    free = [name for name in tests if name not in ("tpp", DENSITY, "classified")]
-    start: list[World] = list(_tpp_worlds(values, tests, derived))
-    for name in free:
-        choices = _choices(values.get(name), name, tests[name])
-        start = [world | {name: choice} for world in start for choice in choices]
-    yield from start
+def worlds(values: Values, tests: Mapping[str, tuple[Bound, ...]]) -> list[World]:
+    """Return one point for each cell that the bounds cut the region of the values into."""
+    found: list[World] = list(_tpp_worlds(values, tests))
+    for name, bounds in tests.items():
+        if name in ("tpp", DENSITY, "classified"):
+            continue
+        choices = _choices(values.get(name), name, bounds)
+        if len(choices) == 1:
+            for world in found:
+                world[name] = choices[0]
+        else:
+            found = [world | {name: choice} for world in found for choice in choices]
+    return found
 
 
-def _tpp_worlds(values: Values, tests: Mapping[str, list[Bound]], derived: bool) -> Iterator[World]:
+def _tpp_worlds(values: Values, tests: Mapping[str, tuple[Bound, ...]]) -> Iterator[World]:
     if "tpp" not in tests and DENSITY not in tests:
         yield {}
         return
@@ -116,9 +117,7 @@ def _tpp_worlds(values: Values, tests: Mapping[str, list[Bound]], derived: bool)
         if DENSITY not in tests:
             yield {"tpp": sample(cell)}
             continue
-        given = values.get(DENSITY)
-        spread = density_range(cell, area) if derived or not isinstance(given, Interval) else given
-        for part in cells(spread, _cuts(tests[DENSITY])):
+        for part in cells(density_range(cell, area), _cuts(tests[DENSITY])):
             yield {"tpp": sample(cell), DENSITY: sample(part)}
 
 
@@ -126,10 +125,12 @@ def _cuts(bounds: Iterable[Bound]) -> list[Fraction]:
     return [bound.threshold for bound in bounds if isinstance(bound.threshold, Fraction)]
 
 
-def _choices(value: Value, name: str, bounds: list[Bound]) -> list[Any]:
+def _choices(value: Value, name: str, bounds: tuple[Bound, ...]) -> list[Any]:
     """Return the values of one fact that a rule can tell apart."""
     if FACTS[name].kind == "number":
         domain = value if isinstance(value, Interval) else UNKNOWN
+        if domain.is_point:
+            return [domain.low]
         return [sample(cell) for cell in cells(domain, _cuts(bounds))]
     if isinstance(value, frozenset):
         return list(value)
@@ -141,7 +142,7 @@ def _choices(value: Value, name: str, bounds: list[Bound]) -> list[Any]:
 
 def met(bound: Bound, values: Values) -> bool | None:
     """Whether one bound is met: certainly, certainly not, or None if that is open."""
-    answers = {bound.holds(world[bound.metric]) for world in worlds(values, [bound])}
+    answers = {bound.holds(world[bound.metric]) for world in worlds(values, {bound.metric: (bound,)})}
     return answers.pop() if len(answers) == 1 else None
 
 

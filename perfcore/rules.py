@@ -1,10 +1,10 @@
 """Rules as data: a provision, its versions by effective date, its paragraphs as comparisons."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,14 @@ class Bound:
                 return bool(value == self.threshold)
 
 
+def by_metric(bounds: Iterable[Bound]) -> dict[str, tuple[Bound, ...]]:
+    """Group bounds by the term they test, each bound once."""
+    found: dict[str, dict[Bound, None]] = {}
+    for bound in bounds:
+        found.setdefault(bound.metric, {})[bound] = None
+    return {metric: tuple(several) for metric, several in found.items()}
+
+
 @dataclass(frozen=True)
 class Paragraph:
     """A paragraph: any of some alternatives, each of which is all of its bounds."""
@@ -56,7 +64,7 @@ class Paragraph:
     conditions: tuple[str, ...] = ()
     compliance: date | None = None
 
-    @property
+    @cached_property
     def bounds(self) -> tuple[Bound, ...]:
         """Every bound once, in the order of the text."""
         return tuple(dict.fromkeys(bound for bounds in self.alternatives for bound in bounds))
@@ -74,6 +82,11 @@ class Version:
     until: date | None = None
     status: str = "in force"
     summary: str = ""
+
+    @cached_property
+    def tests(self) -> Mapping[str, tuple[Bound, ...]]:
+        """Every bound of every paragraph once, by the term it tests."""
+        return by_metric(bound for paragraph in self.paragraphs for bound in paragraph.bounds)
 
 
 @dataclass(frozen=True)

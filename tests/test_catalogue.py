@@ -1,4 +1,4 @@
-"""The data: every file loads, every number has a source, every field is a term, every conflict that counts a decision."""
+"""The data: every file loads, every number has a source, every field is a term, a conflict that counts a decision."""
 
 from collections.abc import Iterator
 from decimal import Decimal

@@ -1,6 +1,8 @@
 """The command line. Each command's module is imported only when it runs, so that ``check`` starts at once."""
 
+import os
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
@@ -18,7 +20,7 @@ COMMANDS = {
 
 
 class _Group(click.Group):
-    """A group that imports a command when it is asked for, and turns a user's mistake into one line."""
+    """A group that imports a command when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -41,14 +43,6 @@ class _Group(click.Group):
             )
         return super().resolve_command(ctx, args)
 
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except PerfcoreError as mistake:
-            for line in mistake.lines:
-                click.echo(f"perfcore: {line}", err=True)
-            ctx.exit(2)
-
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="perfcore")
@@ -65,12 +59,27 @@ def _main() -> None:
 
 
 def main(prog_name: str | None = None) -> None:
-    """Run the command line; a closed pipe or an interrupt ends it quietly."""
+    """Run the command line: a mistake is one line and exit code 2, an interrupt no traceback."""
     try:
-        _main(prog_name=prog_name)
+        code = _main.main(prog_name=prog_name, standalone_mode=False)
+    except PerfcoreError as mistake:
+        code = _say(mistake.lines)
+    except click.UsageError as mistake:
+        where = mistake.ctx.command_path if mistake.ctx else "perfcore"
+        code = _say([f"{mistake.format_message().rstrip('.')} (see {where} --help)"])
+    except click.ClickException as mistake:
+        code = _say([mistake.format_message()])
+    except click.Abort:
+        click.echo("perfcore: interrupted; nothing was written", err=True)
+        code = 130
     except BrokenPipeError:
         # The reader (head, less) has gone: point stdout at nothing so that the interpreter does not complain.
-        import os
-
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        code = 0
+    sys.exit(code)
+
+
+def _say(lines: Iterable[str]) -> int:
+    for line in lines:
+        click.echo(f"perfcore: {line}", err=True)
+    return 2

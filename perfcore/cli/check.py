@@ -1,5 +1,6 @@
 """``perfcore check``."""
 
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -70,7 +71,7 @@ def command(
     else:
         _print(answers, day, chips)
     if fail_on and any(_fails(several[-1], fail_on) for several in answers):
-        raise SystemExit(1)
+        sys.exit(1)
 
 
 def _items(names: tuple[str, ...], facts: dict[str, object]) -> Iterator[Item]:

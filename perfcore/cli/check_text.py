@@ -5,8 +5,9 @@ from typing import Any
 
 from perfcore.cli.common import styled, styled_status
 from perfcore.display import number, percent, text_table
+from perfcore.result import Finding, Verdict
 from perfcore.terms import FACTS, WEAK_MARKS
-from perfcore.verdict import METRICS, OTHER_METRICS, Finding, Verdict
+from perfcore.verdict import METRICS, OTHER_METRICS
 
 COMPARED = {"at_least": "or more", "more_than": "exceeded", "below": "less than", "at_most": "at most"}
 MET = {True: "met", False: "no", None: "open"}
