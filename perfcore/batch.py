@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +24,7 @@ from perfcore.quantity import UNKNOWN, ZERO, Interval, Value, common, point
 from perfcore.readings import completed
 from perfcore.regions import DENSITY, density
 from perfcore.rules import THE_RULE, Version, shipped
-from perfcore.schema import number_problem
+from perfcore.schema import MOST_DIGITS, number_problem
 from perfcore.terms import FORMATS
 
 NUMBERS = ("tpp", "applicable_die_area_mm2", "io_bandwidth_gb_s", "dram_bandwidth_gb_s", "bits_x_tops_2022")
@@ -38,6 +38,7 @@ _YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0
 _UNKNOWN_CELLS = ("", "nan", "na", "n/a", "<na>", "none", "null")
 
 
+_EXACT = Context(prec=MOST_DIGITS + 10)
 # A table lists chips: processors, all of whose formats are digital.
 _A_CHIP: dict[str, Value] = {
     "digital_processing_units": frozenset({True}),
@@ -220,10 +221,15 @@ def _written(interval: Interval) -> str:
 
 
 def _end(number: Fraction | None) -> str:
-    """Write a number so that it reads back as near as a float can."""
+    """Write a number as the decimal it is, or as near as a float can where it is none of moderate length."""
     if number is None:
         return ""
-    return str(number.numerator) if number.denominator == 1 else repr(float(number))
+    if number.denominator == 1:
+        return str(number.numerator)
+    decimal = _EXACT.divide(Decimal(number.numerator), Decimal(number.denominator))
+    exact_ = not _EXACT.flags[Inexact]
+    _EXACT.clear_flags()
+    return format(decimal.normalize(_EXACT), "f") if exact_ else repr(float(number))
 
 
 def read_row(columns: list[str], cells: list[str]) -> tuple[dict[str, Value], list[RowError]]:

@@ -170,6 +170,12 @@ def test_a_clean_run_drops_the_errors_of_an_earlier_one(tmp_path: Path) -> None:
     assert not (tmp_path / "out.errors.csv").exists()
 
 
+def test_a_number_is_written_as_the_decimal_it_is(tmp_path: Path) -> None:
+    _, rows, _ = run(tmp_path, "tpp,datacenter\n4799.99999999999999999999,true\n4800.10,true\n")
+    assert [row["tpp"] for row in rows] == ["4799.99999999999999999999", "4800.1"]
+    assert [row["status"] for row in rows] == ["undetermined", "controlled"]
+
+
 @given(number=st.decimals(0, 10**9, allow_nan=False, allow_infinity=False, places=6))
 def test_a_cell_means_the_decimal_as_written(number: Any) -> None:
     from fractions import Fraction

@@ -33,7 +33,7 @@ def _parts(answer: Verdict, asked: str) -> Iterator[Iterator[str] | list[str]]:
     since = answer.rule_version["effective"]
     yield [f"  source: {source['title']}, {source.get('locator', '')} (in force since {since})"]
     if answer.rule_version["compliance"]:
-        yield [f"  compliance date of the newest change: {answer.rule_version['compliance']}"]
+        yield [f"  compliance date of this version: {answer.rule_version['compliance']}"]
 
 
 def _title(answer: Verdict, asked: str) -> str:
@@ -65,7 +65,7 @@ def _metric_lines(answer: Verdict) -> Iterator[str]:
         names = [n for n in names if n != "bits_x_tops_2022"]
     rows = []
     for name in names:
-        mark = answer.rests_on.get(name, {}).get("mark", "")
+        mark = answer.rests_on.get(name, {}).get("mark", "") if answer.metrics[name] is not None else ""
         shown = number(answer.metrics[name])
         if name == "performance_density" and answer.metrics["applicable_die_area_mm2"] == 0:
             shown = "undefined"
@@ -171,7 +171,8 @@ def _flag_lines(answer: Verdict) -> Iterator[str]:
     yield "  contested readings that would change the answer:"
     for flag in answer.flags:
         met = f" ({', '.join(flag['paragraphs'])})" if flag["paragraphs"] else ""
-        changed = ", ".join(f"{FACTS[name].label} {number(value)}" for name, value in flag["metrics"].items())
+        said = [name for name in flag["metrics"] if name != "bits_x_tops_2022" or _tests(answer, name)]
+        changed = ", ".join(f"{FACTS[name].label} {number(flag['metrics'][name])}" for name in said)
         yield f"    {flag['reading']}: {changed}  -> {flag['status'].replace('_', ' ')}{met}"
         yield f"      {flag['says']}"
 
@@ -207,7 +208,9 @@ def timeline_text(answers: list[Verdict], asked: str) -> str:
                 _cited(answer),
             )
         )
-    lines += text_table(("from", "status", "paragraphs met", "beside it", "rule"), rows, indent="  ").splitlines()
+    lines += text_table(
+        ("from", "status", "paragraphs met", "beside it (? is open)", "took effect"), rows, indent="  "
+    ).splitlines()
     flags: dict[str, list[str]] = {}
     for answer in answers:
         for flag in answer.flags:
