@@ -27,5 +27,5 @@ def suggestion(word: str, allowed: Iterable[str]) -> str:
     """
     from difflib import get_close_matches
 
-    near = get_close_matches(word.lower(), list(allowed), n=3, cutoff=0.6)
+    near = get_close_matches(word.lower(), list(allowed), n=3, cutoff=0.65)
     return f"; did you mean {' or '.join(near)}?" if near else ""
