@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from perfcore.formulas import area_at_density_mm2, margin
 from perfcore.outcome import UNDETERMINED, Outcome, classify
 from perfcore.quantity import UNKNOWN, ZERO, Interval, Value, exactly
-from perfcore.regions import ABOVE_ZERO, AREA, DENSITY, Values, cells, is_known
+from perfcore.regions import ABOVE_ZERO, AREA, DENSITY, Values, cells, is_known, with_input
 from perfcore.rules import Version
 from perfcore.terms import FACTS
 
@@ -54,7 +54,7 @@ def flips(version: Version | None, values: Values, now: Outcome) -> tuple[Flip, 
         if isinstance(value, Interval):
             found += _number_flips(version, values, name, value, now)
         elif isinstance(value, frozenset) and FACTS[name].kind == "yes_no":
-            other = classify(version, {**values, name: frozenset({True, False} - value)})
+            other = classify(version, with_input(values, name, frozenset({True, False} - value)))
             if other.status not in (now.status, UNDETERMINED):
                 present = next(iter(value))
                 found.append(Flip(name, present, not present, True, None, other))
@@ -69,12 +69,12 @@ def _number_flips(version: Version, values: Values, name: str, value: Interval, 
     if value.high is not None:
         above = [part for part in parts if part.high is None or part.high > value.high]
         for part in above:
-            then = classify(version, {**values, name: _beyond(part, value.high)})
+            then = classify(version, with_input(values, name, _beyond(part, value.high)))
             if then.status not in (now.status, UNDETERMINED):
                 yield Flip(name, value.high, part.low, not part.low_open, _relative(part.low, value.high), then)
                 break
     for part in reversed([part for part in parts if part.low < value.low]):
-        then = classify(version, {**values, name: part})
+        then = classify(version, with_input(values, name, part))
         if then.status not in (now.status, UNDETERMINED) and part.high is not None:
             yield Flip(name, value.low, part.high, not part.high_open, _relative(part.high, value.low), then)
             break
@@ -146,7 +146,7 @@ def _undefined(name: str, values: Values) -> bool:
 def _stretches(version: Version, values: Values, name: str, value: Value) -> Iterator[tuple[Any, Outcome]]:
     if FACTS[name].kind == "yes_no":
         for choice in (True, False):
-            then = classify(version, {**values, name: frozenset({choice})})
+            then = classify(version, with_input(values, name, frozenset({choice})))
             if then.status != UNDETERMINED:
                 yield choice, then
         return
@@ -157,7 +157,7 @@ def _stretches(version: Version, values: Values, name: str, value: Value) -> Ite
         domain = Interval(ZERO, domain.high, True, domain.high_open)
     merged: list[tuple[Interval, Outcome]] = []
     for part in cells(domain, _cuts(version, values, name)):
-        then = classify(version, {**values, name: part})
+        then = classify(version, with_input(values, name, part))
         if merged and merged[-1][1].status == then.status and merged[-1][0].high == part.low:
             before = merged.pop()[0]
             merged.append((Interval(before.low, part.high, before.low_open, part.high_open), then))

@@ -204,15 +204,17 @@ def _high(value: Any) -> Fraction:
 def _disagreements(document: Mapping[str, Any]) -> list[Problem]:
     """Name each package metric that its parts contradict."""
     found = []
-    for name, part in _chip_parts(document).items():
-        if name in document and common(part, interval_of(document[name])) is None:
-            said = f"{float(part.low):g}" if part.is_point else f"{float(part.low):g} or more"
-            found.append(
-                (
-                    name,
-                    f"found {document[name]}, but the parts of the file add up to {said}; give one, or make them agree",
-                )
-            )
+    stated = {name: interval_of(document[name]) for name in PACKAGE_METRICS if name in document}
+    parts = _chip_parts(document)
+    whole = parts | stated
+    tpp, area = whole.get("tpp"), whole.get("applicable_die_area_mm2")
+    if tpp and area and area.low > 0:
+        parts["performance_density"] = quotient(tpp, area)
+    for name, part in parts.items():
+        if name in stated and common(part, stated[name]) is None:
+            makes = f"{float(part.low):g}" if part.is_point else f"{float(part.low):g} or more"
+            wrong = f"found {document[name]}, but the parts of the file make {makes}; give one, or make them agree"
+            found.append((name, wrong))
     return found
 
 

@@ -128,15 +128,21 @@ def quotient(above: Interval, below: Interval) -> Interval:
 
 
 def common(one: Interval, other: Interval) -> Interval | None:
-    """Return what two closed intervals share, or None.
+    """Return what two intervals share, or None.
 
     >>> common(point(3), Interval(Fraction(1), Fraction(4))) == point(3)
     True
+    >>> common(point(4), Interval(Fraction(1), Fraction(4), high_open=True)) is None
+    True
     """
     low = max(one.low, other.low)
-    highs = [high for high in (one.high, other.high) if high is not None]
+    low_open = any(each.low_open for each in (one, other) if each.low == low)
+    highs = [each.high for each in (one, other) if each.high is not None]
     high = min(highs) if highs else None
-    return None if high is not None and low > high else Interval(low, high)
+    high_open = high is not None and any(each.high_open for each in (one, other) if each.high == high)
+    if high is not None and (low > high or (low == high and (low_open or high_open))):
+        return None
+    return Interval(low, high, low_open, high_open)
 
 
 def plain(value: Value) -> Any:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from perfcore import formulas
 from perfcore.chips import Item, counted, tpp_of
-from perfcore.quantity import UNKNOWN, Interval, Value, common, interval_of, point, scaled, total
+from perfcore.quantity import UNKNOWN, Interval, Value, common, interval_of, point, quotient, scaled, total
 from perfcore.terms import FACTS, FORMATS
 
 Values = dict[str, Value]
@@ -38,9 +38,20 @@ def metrics_of(item: Item) -> Values:
             values[name] = frozenset({item.facts[name]})
         else:
             values[name] = None
-    for name in ("performance_density", "classified"):
-        del values[name]  # follow from the others, point by point
+    del values["classified"]  # follows from the others, point by point
+    _settle_density(item, values)
     return completed(values)
+
+
+def _settle_density(item: Item, values: Values) -> None:
+    """Keep a performance density only where it is stated; with TPP it says the area, in place of the file's if given."""
+    tpp, area, stated = (values[name] for name in ("tpp", "applicable_die_area_mm2", "performance_density"))
+    assert isinstance(tpp, Interval)
+    assert isinstance(stated, Interval)
+    if stated == UNKNOWN:
+        del values["performance_density"]
+    elif area == UNKNOWN or ("performance_density" in item.facts and "applicable_die_area_mm2" not in item.facts):
+        values["applicable_die_area_mm2"] = UNKNOWN if tpp.is_unknown else quotient(tpp, stated)
 
 
 def completed(values: Mapping[str, Value]) -> Values:
@@ -171,4 +182,7 @@ def read_as(reading: Reading, item: Item, values: Mapping[str, Value]) -> Values
     # The 2022 measure follows TPP where the file does not give it.
     if "tpp" in changes and "bits_x_tops_2022" not in changes and "bits_x_tops_2022" not in item.given:
         changes = {**changes, "bits_x_tops_2022": UNKNOWN}
-    return completed({**values, **changes})
+    if {"tpp", "applicable_die_area_mm2"} & changes.keys():
+        changes = {**changes, "performance_density": UNKNOWN}  # what was stated no longer holds
+    then = completed({**values, **changes})
+    return {name: value for name, value in then.items() if name != "performance_density" or value != UNKNOWN}

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from perfcore.formulas import performance_density
-from perfcore.quantity import UNKNOWN, ZERO, Interval, Value, exactly, plain, point
+from perfcore.quantity import UNKNOWN, ZERO, Interval, Value, common, exactly, plain, point
 from perfcore.rules import Bound
 from perfcore.terms import FACTS
 
@@ -86,9 +86,29 @@ def density(values: Values) -> Interval:
     tpp, area = values.get("tpp", UNKNOWN), values.get(AREA, UNKNOWN)
     assert isinstance(tpp, Interval)
     assert isinstance(area, Interval)
+    given = values.get(DENSITY)
     if area.low == 0 or tpp.is_unknown:
-        return UNKNOWN
-    return density_range(tpp, area)
+        return given if isinstance(given, Interval) else UNKNOWN
+    return _possible(density_range(tpp, area), given) or UNKNOWN
+
+
+def is_impossible(values: Values) -> bool:
+    """Whether TPP, area and a stated performance density contradict each other."""
+    tpp, area = values.get("tpp", UNKNOWN), values.get(AREA, UNKNOWN)
+    assert isinstance(tpp, Interval)
+    assert isinstance(area, Interval)
+    return _possible(density_range(tpp, area), values.get(DENSITY)) is None
+
+
+def _possible(spread: Interval, given: Value) -> Interval | None:
+    """Narrow what TPP and area allow to what is stated of the density itself."""
+    return common(spread, given) if isinstance(given, Interval) else spread
+
+
+def with_input(values: Values, name: str, value: Value) -> dict[str, Value]:
+    """Return the values with one input replaced; a density stated for the old TPP and area no longer holds."""
+    kept = {key: known for key, known in values.items() if key != DENSITY or name not in ("tpp", AREA)}
+    return {**kept, name: value}
 
 
 def worlds(values: Values, tests: Mapping[str, tuple[Bound, ...]]) -> list[World]:
@@ -117,7 +137,8 @@ def _tpp_worlds(values: Values, tests: Mapping[str, tuple[Bound, ...]]) -> Itera
         if DENSITY not in tests:
             yield {"tpp": sample(cell)}
             continue
-        for part in cells(density_range(cell, area), _cuts(tests[DENSITY])):
+        spread = _possible(density_range(cell, area), values.get(DENSITY))
+        for part in cells(spread, _cuts(tests[DENSITY])) if spread else ():
             yield {"tpp": sample(cell), DENSITY: sample(part)}
 
 

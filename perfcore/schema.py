@@ -34,14 +34,13 @@ PACKAGE_METRICS = (
     "bits_x_tops_2022",
     "analog_tops",
     "applicable_die_area_mm2",
+    "performance_density",
     "io_bandwidth_gb_s",
     "dram_bandwidth_gb_s",
     "transistors_billion",
 )
 SETTABLE_FACTS = tuple(
-    name
-    for name in FACTS
-    if name not in ("classified", "performance_density", "analog_bits_x_tops_2022", "total_bits_x_tops_2022")
+    name for name in FACTS if name not in ("classified", "analog_bits_x_tops_2022", "total_bits_x_tops_2022")
 )
 
 CHIP: Shape = {

@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, overload
 
 from perfcore import changes, evidence
 from perfcore.chips import Item, load
@@ -17,7 +17,7 @@ from perfcore.outcome import Outcome, classify, of_rules
 from perfcore.quantity import Interval, plain
 from perfcore.reader import parse_date
 from perfcore.readings import READINGS, Values, metrics_of, read_as
-from perfcore.regions import DENSITY, density
+from perfcore.regions import DENSITY, density, is_impossible
 from perfcore.result import NOTICE, Timeline, Verdict
 from perfcore.rules import THE_RULE, Rule, Version, effective_dates, shipped, with_own
 from perfcore.schema import SETTABLE_FACTS, check_value
@@ -34,12 +34,20 @@ METRICS = (
 OTHER_METRICS = ("bits_x_tops_2022", "transistors_billion", "hbm_bandwidth_density_gb_s_mm2")
 
 
+@overload
+def check(
+    chip: str | Path | Item, on: date | str, rules: tuple[str | Path, ...] = (), facts: Mapping[str, Any] | None = None
+) -> Verdict: ...
+@overload
+def check(
+    chip: str | Path | Item, on: None = None, rules: tuple[str | Path, ...] = (), facts: Mapping[str, Any] | None = None
+) -> Timeline: ...
 def check(
     chip: str | Path | Item,
     on: date | str | None = None,
     rules: tuple[str | Path, ...] = (),
     facts: Mapping[str, Any] | None = None,
-) -> Any:
+) -> Verdict | Timeline:
     """Check a chip, memory part or design against the rules of a day, or of every version.
 
     Parameters
@@ -93,7 +101,11 @@ def with_facts(item: Item, facts: Mapping[str, Any]) -> Item:
         lines += [f"fact {where}: {wrong}" for where, wrong in check_value(name, name, exact)]
     if lines:
         raise PerfcoreError(lines)
-    return replace(item, facts={**item.facts, **facts}) if facts else item
+    changed = replace(item, facts={**item.facts, **facts}) if facts else item
+    if DENSITY in facts and is_impossible(metrics_of(changed)):
+        wrong = "disagrees with tpp over applicable_die_area_mm2; give two of the three"
+        raise PerfcoreError(f"fact performance_density: {wrong}")
+    return changed
 
 
 def verdict(item: Item, on: date, rules: tuple[Rule, ...]) -> Verdict:

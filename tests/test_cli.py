@@ -135,6 +135,7 @@ MISTAKES = [
     (("check", "h20", "--fact", "tpp=nan"), "not a number"),
     (("check", "h20", "--fact", "tpp=5..4"), "low at most high"),
     (("check", "h20", "--fact", "datacenter=perhaps"), "true or false"),
+    (("check", "h20", "--fact", "performance_density=9", "--fact", "applicable_die_area_mm2=9"), "two of the three"),
     (("check", "h20", "--fact", "classified=3A090.a"), "not a fact that can be given"),
     (("check", "h20", "--fact", "tpp=1", "--fact", "tpp=2"), "twice"),
     (("check", "h20", "--rules", "missing.toml"), "No such file"),

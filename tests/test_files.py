@@ -135,8 +135,9 @@ BAD = [
     ("[[die]]\ntransistor = 'finfit'\n", "did you mean finfet"),
     ("datacenter = 'yes'\ntpp = 3\n", "allowed: true or false"),
     ("launched = '2024-01-01'\ntpp = 3\n", "allowed: a date"),
-    ("tpp = 4800\n[peak_dense_tflops]\nfp16 = 301\n", "the parts of the file add up to 4816"),
-    ("applicable_die_area_mm2 = 800\n[[die]]\narea_mm2 = 814\ntransistor = 'gaa'\n", "add up to 814"),
+    ("tpp = 4800\n[peak_dense_tflops]\nfp16 = 301\n", "the parts of the file make 4816"),
+    ("applicable_die_area_mm2 = 800\n[[die]]\narea_mm2 = 814\ntransistor = 'gaa'\n", "make 814"),
+    ("tpp = 3000\napplicable_die_area_mm2 = 750\nperformance_density = 4.1\n", "the parts of the file make 4"),
     ("[[link]]\nbandwidth_gb_s = 50\nshipped_gb_s = 60\n", "at most as fast as it can be programmed"),
     ("vendor = 'x'\n", "says nothing about a chip"),
     ("[facts]\ndestinaton = 'cn'\n", "did you mean destination"),
@@ -190,6 +191,34 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> Non
     path = tmp_path / "windows.toml"
     path.write_bytes(b"\xef\xbb\xbf" + EXAMPLE.replace("\n", "\r\n").encode())
     assert check(path, on="2024-01-01").status == "controlled"
+
+
+TWO_INTERVALS = "tpp = { low = 2400, high = 4000 }\nperformance_density = { low = 4, high = 5 }\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "paragraphs"),
+    [
+        ("tpp = 3000\nperformance_density = { low = 4, high = 7 }\n", "controlled", ()),
+        ("tpp = 3000\nperformance_density = 4\n", "controlled", ("3A090.b.1", "3A090.b.2")),
+        # TPP and density both intervals: the corners of the area they imply are not corners of the design
+        (
+            "tpp = { low = 2400, high = 4000 }\nperformance_density = { low = 4, high = 5 }\n",
+            "controlled",
+            ("3A090.b.1", "3A090.b.2"),
+        ),
+        ("performance_density = 6\n", "undetermined", ()),
+    ],
+)
+def test_a_density_may_be_stated(chip_file: Any, text: str, status: str, paragraphs: tuple[str, ...]) -> None:
+    answer = check(chip_file("datacenter = true\n" + text), on="2024-01-01")
+    assert (answer.status, answer.paragraphs) == (status, paragraphs)
+
+
+def test_a_stated_density_flips_through_tpp_and_area(chip_file: Any) -> None:
+    answer = check(chip_file("datacenter = true\ntpp = 2000\nperformance_density = 2.5\n"), on="2024-01-01")
+    assert answer.metrics["applicable_die_area_mm2"] == 800
+    assert {flip["input"]: flip["to"] for flip in answer.flips} == {"tpp": 2400, "applicable_die_area_mm2": 625}
 
 
 def test_a_memory_part_of_ones_own(chip_file: Any) -> None:
