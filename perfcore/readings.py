@@ -44,7 +44,7 @@ def metrics_of(item: Item) -> Values:
 
 
 def _settle_density(item: Item, values: Values) -> None:
-    """Keep a performance density only where it is stated; with TPP it says the area, in place of the file's if given."""
+    """Keep a performance density only where it is stated; with TPP it says the area, also in place of the file's."""
     tpp, area, stated = (values[name] for name in ("tpp", "applicable_die_area_mm2", "performance_density"))
     assert isinstance(tpp, Interval)
     assert isinstance(stated, Interval)

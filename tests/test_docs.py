@@ -1,0 +1,24 @@
+"""The generated pages are those the code and the specs would write now."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", ["commands.md", "terms.md", "rules.md", "catalogue.md"])
+def test_page_is_current(page: str) -> None:
+    written = generator().PAGES[page]()
+    assert (DOCS / page).read_text(encoding="utf-8") == written, "run: python docs/generate.py"
