@@ -32,9 +32,7 @@ def command_page() -> str:
     parts = ["# Commands", "", "Written by `docs/generate.py`; `perfcore COMMAND --help` says the same."]
     for name in COMMANDS:
         command = import_module(f"perfcore.cli.{name}").command
-        usage = " ".join(
-            p.make_metavar(click.Context(command)) for p in command.params if isinstance(p, click.Argument)
-        )
+        usage = " ".join(p.metavar or "" for p in command.params if isinstance(p, click.Argument))
         parts += ["", f"## perfcore {name} {usage}", "", (command.help or "").strip(), ""]
         options = [p for p in command.params if isinstance(p, click.Option)]
         parts.append(table(["option", "does"], [[f"`{_spelt(o)}`", o.help or ""] for o in options]))
