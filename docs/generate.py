@@ -28,7 +28,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def command_page() -> str:
-    """Return what each command takes. Written from the commands themselves: click's own layout may change with click."""
+    """Return what each command takes, in a layout of our own: that of click may change with click."""
     parts = ["# Commands", "", "Written by `docs/generate.py`; `perfcore COMMAND --help` says the same."]
     for name in COMMANDS:
         command = import_module(f"perfcore.cli.{name}").command

@@ -7,52 +7,26 @@ goes into a side file and the run goes on.
 import csv
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from decimal import Context, Decimal, Inexact, InvalidOperation
+from decimal import Context, Decimal, Inexact
 from fractions import Fraction
-from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
-from perfcore.chips import tpp_of
 from perfcore.errors import PerfcoreError, suggestion
 from perfcore.outcome import Outcome, classify, of_rules
-from perfcore.quantity import UNKNOWN, ZERO, Interval, Value, common, point
-from perfcore.readings import completed
+from perfcore.quantity import Interval, Value
+from perfcore.reader import as_date
 from perfcore.regions import DENSITY, density
+from perfcore.rows import ENDS, INPUTS, NUMBERS, RESULTS, misspelt, read_row
 from perfcore.rules import THE_RULE, Version, shipped
-from perfcore.schema import MOST_DIGITS, number_problem
-from perfcore.terms import FORMATS
+from perfcore.schema import MOST_DIGITS
 
-NUMBERS = ("tpp", "applicable_die_area_mm2", "io_bandwidth_gb_s", "dram_bandwidth_gb_s", "bits_x_tops_2022")
-RATES = {f"peak_dense_{name}_tflops": name for name in FORMATS}
-ENDS = ("_low", "_high")
-INPUTS = frozenset(
-    [*(name + end for name in (*NUMBERS, *RATES) for end in ("", *ENDS)), "datacenter"],
-)
-RESULTS = ("tpp", DENSITY, "status", "paragraphs")
-_YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_UNKNOWN_CELLS = ("", "nan", "na", "n/a", "<na>", "none", "null")
-
-
+ERRORS = ("row", "line", "column", "found", "error")
 _EXACT = Context(prec=MOST_DIGITS + 10)
-# A table lists chips: processors, all of whose formats are digital.
-_A_CHIP: dict[str, Value] = {
-    "digital_processing_units": frozenset({True}),
-    "dominant_function_processing": frozenset({True}),
-    "analog_tops": point(0),
-}
-
-
-class RowError(NamedTuple):
-    """A cell that cannot be read."""
-
-    column: str
-    found: str
-    wrong: str
 
 
 @dataclass(frozen=True)
@@ -69,8 +43,9 @@ class BatchResult:
 def check_table(
     source: str | Path,
     target: str | Path,
-    on: date,
+    on: date | str,
     progress: Callable[[int], None] | None = None,
+    remark: Callable[[str], None] | None = None,
 ) -> BatchResult:
     """Check every row of a CSV table and write the verdicts to another.
 
@@ -82,6 +57,8 @@ def check_table(
         The day whose rules apply.
     progress
         Called now and then with the number of rows done.
+    remark
+        Called with what looks wrong about the columns, before the first row.
 
     Returns
     -------
@@ -94,16 +71,41 @@ def check_table(
         If the table cannot be read or written, or has no column perfcore knows.
     """
     source, target = Path(source), Path(target)
-    if source.resolve() == target.resolve():
-        raise PerfcoreError(f"{target}: the output is the input; give another name")
-    version = of_rules(shipped(), THE_RULE).in_force(on)
     side = target.with_name(f"{target.stem}.errors.csv")
-    with _reading(source) as rows, _replacing(target) as out, _replacing(side) as bad:
+    _refuse(source, target, side)
+    version = of_rules(shipped(), THE_RULE).in_force(as_date(on, "on"))
+    # The table of verdicts is put in place first, so that a side file never stands without it.
+    with _reading(source) as rows, _replacing(side) as bad, _replacing(target) as out:
         columns = _header(source, rows)
+        if remark:
+            for said in misspelt(columns):
+                remark(said)
         result = _run(rows, columns, version, (csv.writer(out), csv.writer(bad)), progress)
-    if not result[1]:
-        side.unlink(missing_ok=True)  # what an earlier run left there is no longer so
+    if not result[1] and _is_ours(side):
+        side.unlink()  # what an earlier run left there is no longer so
     return BatchResult(*result, output=target, error_file=side if result[1] else None)
+
+
+def _refuse(source: Path, target: Path, side: Path) -> None:
+    """Refuse to write over the input, or over anything that is not a plain file."""
+    for path, what in ((target, "the output"), (side, "the side file of row errors")):
+        if path.exists() and source.exists() and path.samefile(source):
+            raise PerfcoreError(f"{path}: {what} is the input; give another name")
+        if path.exists() and not path.is_file():
+            raise PerfcoreError(f"{path}: {what} would not be a plain file; give another name")
+        if not path.parent.is_dir():
+            raise PerfcoreError(f"{path}: there is no folder {path.parent}; make it, or give another name")
+    if side.exists() and not _is_ours(side):
+        raise PerfcoreError(f"{side}: is in the way of the side file of row errors; move it, or give another output")
+
+
+def _is_ours(side: Path) -> bool:
+    """Whether a file is a side file of an earlier run."""
+    try:
+        with side.open(encoding="utf-8") as file:
+            return file.readline(200).strip() == ",".join(ERRORS)
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 @contextmanager
@@ -123,6 +125,7 @@ def _reading(path: Path) -> Iterator[Any]:
 @contextmanager
 def _replacing(path: Path) -> Iterator[IO[str]]:
     """Write beside a file and put it in place at the end; whatever goes wrong, no half file is left."""
+    path = path.resolve()  # through a symlink, to what it points at
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     except OSError as problem:
@@ -134,6 +137,8 @@ def _replacing(path: Path) -> Iterator[IO[str]]:
         if wanted:
             os.chmod(name, 0o666 & ~_umask())
             os.replace(name, path)
+    except OSError as problem:
+        raise PerfcoreError(f"{path}: cannot be written: {problem.strerror}") from None
     finally:
         Path(name).unlink(missing_ok=True)
 
@@ -149,7 +154,7 @@ def _header(path: Path, rows: Iterator[list[str]]) -> list[str]:
     if not columns:
         raise PerfcoreError(f"{path}: the table is empty; its first line names the columns")
     known = [name for name in columns if name in INPUTS]
-    doubled = sorted({name for name in columns if columns.count(name) > 1})
+    doubled = sorted({name for name in known if columns.count(name) > 1})
     if doubled:
         raise PerfcoreError(f"{path}:1: column {doubled[0]!r} stands twice")
     if not known:
@@ -159,19 +164,6 @@ def _header(path: Path, rows: Iterator[list[str]]) -> list[str]:
             "peak_dense_<format>_tflops"
         )
     return columns
-
-
-def misspelt(columns: Iterable[str]) -> list[str]:
-    """Return a remark for each column that looks like a known one and is not.
-
-    >>> misspelt(["design", "aplicable_die_area_mm2"])
-    ["column 'aplicable_die_area_mm2' is not used; did you mean applicable_die_area_mm2?"]
-    """
-    from difflib import get_close_matches
-
-    strange = [name for name in columns if name not in INPUTS and name not in RESULTS]
-    near = {name: get_close_matches(name, INPUTS, n=1, cutoff=0.85) for name in strange}
-    return [f"column {name!r} is not used; did you mean {found[0]}?" for name, found in near.items() if found]
 
 
 def _run(
@@ -195,7 +187,7 @@ def _run(
         values, wrong = read_row(columns, cells)
         if wrong:
             if not errors:
-                bad.writerow(["row", "line", "column", "found", "error"])
+                bad.writerow(ERRORS)
             errors += 1
             bad.writerows([done, rows.line_num, *error] for error in wrong)
         else:
@@ -230,99 +222,3 @@ def _end(number: Fraction | None) -> str:
     exact_ = not _EXACT.flags[Inexact]
     _EXACT.clear_flags()
     return format(decimal.normalize(_EXACT), "f") if exact_ else repr(float(number))
-
-
-def read_row(columns: list[str], cells: list[str]) -> tuple[dict[str, Value], list[RowError]]:
-    """Read the cells of a row into values, with every cell that is wrong."""
-    if len(cells) != len(columns):
-        return {}, [RowError("", str(len(cells)), f"cells; the table has {len(columns)} columns")]
-    row = {name: cell.strip() for name, cell in zip(columns, cells, strict=True) if name in INPUTS}
-    wrong: list[RowError] = []
-    values: dict[str, Value] = {name: _number(name, row, wrong) for name in NUMBERS}
-    values["tpp"] = _tpp(row, values["tpp"], wrong)
-    values["datacenter"] = _datacenter(row.get("datacenter", ""), wrong)
-    if wrong:
-        return {}, wrong
-    return completed(values | _A_CHIP), []
-
-
-def _number(name: str, row: Mapping[str, str], wrong: list[RowError]) -> Interval:
-    """Read a quantity: the cell, or an interval from the _low and _high cells; both must agree."""
-    if name not in row and name + ENDS[0] not in row and name + ENDS[1] not in row:
-        return UNKNOWN
-    ends = []
-    for column in (name, name + ENDS[0], name + ENDS[1]):
-        try:
-            ends.append(exact(row.get(column, "")))
-        except ValueError as problem:
-            wrong.append(RowError(column, row[column][:60], str(problem)))
-            return UNKNOWN
-    value, low, high = ends
-    if low is high is None:
-        return UNKNOWN if value is None else point(value)
-    spread = Interval(ZERO if low is None else low, high)
-    if high is not None and spread.low > high:
-        wrong.append(RowError(name + ENDS[0], row[name + ENDS[0]], f"above {name}_high; allowed: low at most high"))
-        return UNKNOWN
-    if value is None:
-        return spread
-    if value not in spread:
-        wrong.append(RowError(name, row[name], f"outside {name}_low to {name}_high"))
-    return point(value)
-
-
-@lru_cache(maxsize=65536)
-def exact(cell: str) -> Fraction | None:
-    """Read a cell as the decimal that is written; None where it says nothing.
-
-    >>> exact("4799.99"), exact("nan")
-    (Fraction(479999, 100), None)
-
-    Raises
-    ------
-    ValueError
-        If it is negative, infinite or no number.
-    """
-    if cell.lower() in _UNKNOWN_CELLS:
-        return None
-    try:
-        if "_" in cell or not cell.isascii():
-            raise InvalidOperation
-        number = Decimal(cell)
-    except InvalidOperation:
-        raise ValueError("not a number; allowed: a decimal of 0 or more, or an empty cell for unknown") from None
-    problem = number_problem(number, zero=True)
-    if problem is not None and not number.is_nan():
-        raise ValueError(f"{problem.strip(' ()')}; allowed: a decimal of 0 or more, or an empty cell for unknown")
-    return None if number.is_nan() else Fraction(number)
-
-
-def _tpp(row: Mapping[str, str], given: Value, wrong: list[RowError]) -> Interval:
-    """Return TPP as given, or the highest over the formats of the row; both must agree."""
-    assert isinstance(given, Interval)
-    names = _formats(tuple(row))
-    if not names:
-        return given
-    computed = tpp_of({name: _number(column, row, wrong) for column, name in names.items()}, FORMATS)
-    both = common(given, computed)
-    if both is None:
-        wrong.append(
-            RowError("tpp", row.get("tpp", ""), f"disagrees with the formats, which give {float(computed.low):g}")
-        )
-        return UNKNOWN
-    return both
-
-
-@lru_cache(maxsize=8)
-def _formats(columns: tuple[str, ...]) -> dict[str, str]:
-    """Return the format of each rate that a table has a column for."""
-    return {rate: name for rate, name in RATES.items() if any(rate + end in columns for end in ("", *ENDS))}
-
-
-def _datacenter(cell: str, wrong: list[RowError]) -> frozenset[bool] | None:
-    if cell.lower() in (*_UNKNOWN_CELLS, "unknown"):
-        return None
-    if cell.lower() not in _YES_NO:
-        wrong.append(RowError("datacenter", cell[:60], "allowed: true, false, or an empty cell for unknown"))
-        return None
-    return frozenset({_YES_NO[cell.lower()]})

@@ -5,10 +5,10 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from perfcore.formulas import area_at_density_mm2, margin
-from perfcore.outcome import UNDETERMINED, Outcome, classify
+from perfcore.outcome import UNDETERMINED, Outcome, classify, is_under
 from perfcore.quantity import UNKNOWN, ZERO, Interval, Value, exactly
-from perfcore.regions import ABOVE_ZERO, AREA, DENSITY, Values, cells, is_known, with_input
-from perfcore.rules import Version
+from perfcore.regions import ABOVE_ZERO, AREA, DENSITY, Values, cells, is_known, met, with_input
+from perfcore.rules import Paragraph, Version
 from perfcore.terms import FACTS
 
 # Inputs that follow from others: what would change is said of the others.
@@ -32,14 +32,22 @@ class Flip(NamedTuple):
     outcome: Outcome
 
 
-def inputs_of(version: Version | None) -> tuple[str, ...]:
-    """Return the inputs a classification rests on, performance density through TPP and area."""
+def inputs_of(version: Version | None, values: Values) -> tuple[str, ...]:
+    """Return the inputs the classification of such an item rests on, performance density through TPP and area."""
     if version is None:
         return ()
-    tested = {bound.metric for paragraph in version.paragraphs for bound in paragraph.bounds}
+    words = [p for p in version.paragraphs if p.layer == "classification" and not _of_another_kind(p, values)]
+    notes = [p for p in version.paragraphs if any(is_under(w.id, heading) for w in words for heading in p.excludes)]
+    tested = {bound.metric for paragraph in (*words, *notes) for bound in paragraph.bounds}
     if DENSITY in tested:
         tested |= {"tpp", AREA}
     return tuple(name for name in FACTS if name in tested and name not in _DERIVED)
+
+
+def _of_another_kind(paragraph: Paragraph, values: Values) -> bool:
+    """Whether no alternative of a paragraph speaks of an item of this kind."""
+    kinds = [[met(b, values) for b in bounds if b.metric in KIND] for bounds in paragraph.alternatives]
+    return all(False in answers for answers in kinds)
 
 
 def flips(version: Version | None, values: Values, now: Outcome) -> tuple[Flip, ...]:
@@ -47,7 +55,7 @@ def flips(version: Version | None, values: Values, now: Outcome) -> tuple[Flip, 
     if version is None or now.status == UNDETERMINED:
         return ()
     found: list[Flip] = []
-    for name in inputs_of(version):
+    for name in inputs_of(version, values):
         value = values.get(name)
         if name in KIND or (not is_known(value) and not isinstance(value, Interval)):
             continue
@@ -128,7 +136,7 @@ def settling(version: Version | None, values: Values, now: Outcome) -> tuple[Set
     if version is None or now.status != UNDETERMINED:
         return ()
     found = []
-    for name in inputs_of(version):
+    for name in inputs_of(version, values):
         value = values.get(name)
         if name in KIND or (is_known(value) and not _undefined(name, values)):
             continue
@@ -158,7 +166,7 @@ def _stretches(version: Version, values: Values, name: str, value: Value) -> Ite
     merged: list[tuple[Interval, Outcome]] = []
     for part in cells(domain, _cuts(version, values, name)):
         then = classify(version, with_input(values, name, part))
-        if merged and merged[-1][1].status == then.status and merged[-1][0].high == part.low:
+        if merged and merged[-1][1][:2] == then[:2] and merged[-1][0].high == part.low:
             before = merged.pop()[0]
             merged.append((Interval(before.low, part.high, before.low_open, part.high_open), then))
         else:

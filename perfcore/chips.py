@@ -1,10 +1,8 @@
 """Chips and memory parts: the catalogue and a user's own files, checked and frozen."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -12,13 +10,14 @@ from types import MappingProxyType
 from typing import Any
 
 from perfcore import formulas
-from perfcore.errors import PerfcoreError, suggestion
+from perfcore.errors import PerfcoreError
 from perfcore.quantity import UNKNOWN, Interval, common, exactly, highest, interval_of, point, quotient, scaled, total
 from perfcore.reader import SPECS, read_toml, report
 from perfcore.schema import CHIP, MEMORY, PACKAGE_METRICS, Problem, problems_of
 from perfcore.terms import FORMATS
 
 FOLDERS = {"chip": "chips", "memory": "memory"}
+_NAMES = re.compile(r"^(?:name|aliases)\s*=\s*(\[[^\]]*\]|\"[^\"]*\")", re.MULTILINE)
 _FILE_ENDINGS = (".toml", ".yaml", ".yml", ".json", ".csv", ".txt", ".ini", ".xml")
 
 
@@ -42,7 +41,6 @@ class Item:
     given: Mapping[str, Interval] = field(repr=False)
     parts: Mapping[str, Interval] = field(repr=False)
     facts: Mapping[str, Any] = field(repr=False)
-    in_catalogue: bool = True
 
 
 def normal(name: str) -> str:
@@ -55,13 +53,16 @@ def normal(name: str) -> str:
 
 
 @cache
-def _heads() -> dict[str, tuple[str, dict[str, Any]]]:
-    """Read the head of each file (all before its first table): id -> (kind, name and aliases)."""
+def _heads() -> dict[str, tuple[str, list[str]]]:
+    """Return the kind of each file of the catalogue and the names it goes by: id -> (kind, name and aliases).
+
+    Read by pattern, not by parsing 150 files at each start; a test compares it with what the files say.
+    """
     heads = {}
     for kind, folder in FOLDERS.items():
         for path in sorted((SPECS / folder).glob("*.toml")):
-            head = re.split(r"^\[", path.read_text("utf-8"), maxsplit=1, flags=re.MULTILINE)[0]
-            heads[path.stem] = (kind, tomllib.loads(head, parse_float=Decimal))
+            found = _NAMES.findall(path.read_text("utf-8").partition("\n[")[0])
+            heads[path.stem] = (kind, re.findall(r'"([^"]+)"', "".join(found)))
     return heads
 
 
@@ -69,8 +70,8 @@ def _heads() -> dict[str, tuple[str, dict[str, Any]]]:
 def _names() -> dict[str, list[str]]:
     """Map each normal name to the ids that carry it."""
     names: dict[str, list[str]] = {}
-    for item_id, (_, head) in _heads().items():
-        for name in {normal(n) for n in (item_id, head["name"], *head.get("aliases", ()))}:
+    for item_id, (_, spoken) in _heads().items():
+        for name in {normal(n) for n in (item_id, *spoken)}:
             names.setdefault(name, []).append(item_id)
     return names
 
@@ -100,7 +101,7 @@ def find(name: str) -> str:
         return found[0]
     if found:
         raise PerfcoreError(f"{name!r} stands for several: {', '.join(found)}; say which")
-    spoken = {normal(n): n for _, head in _heads().values() for n in (*head.get("aliases", ()), head["name"])}
+    spoken = {normal(n): n for _, names in _heads().values() for n in names}
     from difflib import get_close_matches
 
     near = [spoken[n] for n in get_close_matches(normal(name), spoken, n=3, cutoff=0.6)]
@@ -143,10 +144,10 @@ def from_file(path: Path) -> Item:
     """Load a user's own file; one that has a generation and no chip table is a memory part."""
     document = read_toml(path)
     kind = "memory" if "generation" in document or "pin_gbit_s" in document else "chip"
-    return item_of(document, path, kind, in_catalogue=False)
+    return item_of(document, path, kind)
 
 
-def item_of(document: Mapping[str, Any], path: Path, kind: str = "chip", in_catalogue: bool = True) -> Item:
+def item_of(document: Mapping[str, Any], path: Path, kind: str = "chip") -> Item:
     """Check a document and freeze it.
 
     Raises
@@ -167,17 +168,27 @@ def item_of(document: Mapping[str, Any], path: Path, kind: str = "chip", in_cata
         rates=_rates(document, "peak_dense_tflops"),
         vector_rates=_rates(document, "vector_peak_dense_tflops"),
         uncapped_rates=_rates(document, "uncapped_peak_dense_tflops"),
-        given={name: interval_of(document[name]) for name in PACKAGE_METRICS if name in document},
+        given=_given(document),
         parts=_chip_parts(document) if kind == "chip" else _memory_parts(document),
         facts=_facts(document, kind),
-        in_catalogue=in_catalogue,
     )
 
 
+def _given(document: Mapping[str, Any]) -> dict[str, Interval]:
+    """Return the package metrics a file states, at its top or among its facts."""
+    stated = {**document.get("facts", {}), **document}
+    return {name: interval_of(stated[name]) for name in PACKAGE_METRICS if name in stated}
+
+
+def _twice(document: Mapping[str, Any]) -> list[Problem]:
+    both = [name for name in document.get("facts", {}) if name in document]
+    return [(f"facts.{name}", "stands at the top of the file too; give it once") for name in both]
+
+
 def _chip_problems(document: Mapping[str, Any]) -> list[Problem]:
-    found: list[Problem] = []
+    found = _twice(document)
     measured = ("peak_dense_tflops", "die", "memory", "link", *PACKAGE_METRICS)
-    if not any(key in document for key in measured):
+    if not any(key in document or key in document.get("facts", {}) for key in measured):
         found.append(("name", f"says nothing about a chip; give at least one of {', '.join(measured)}"))
     if document.get("die") == []:
         found.append(("die", "found no die; a package has at least one: list it, or leave the table out if unknown"))
@@ -204,7 +215,7 @@ def _high(value: Any) -> Fraction:
 def _disagreements(document: Mapping[str, Any]) -> list[Problem]:
     """Name each package metric that its parts contradict."""
     found = []
-    stated = {name: interval_of(document[name]) for name in PACKAGE_METRICS if name in document}
+    stated = _given(document)
     parts = _chip_parts(document)
     whole = parts | stated
     tpp, area = whole.get("tpp"), whole.get("applicable_die_area_mm2")
@@ -213,8 +224,9 @@ def _disagreements(document: Mapping[str, Any]) -> list[Problem]:
     for name, part in parts.items():
         if name in stated and common(part, stated[name]) is None:
             makes = f"{float(part.low):g}" if part.is_point else f"{float(part.low):g} or more"
-            wrong = f"found {document[name]}, but the parts of the file make {makes}; give one, or make them agree"
-            found.append((name, wrong))
+            said = f"{float(stated[name].low):g}"
+            wrong = f"found {said}, but the parts of the file make {makes}; give one, or make them agree"
+            found.append((name if name in document else f"facts.{name}", wrong))
     return found
 
 
@@ -289,9 +301,5 @@ def _facts(document: Mapping[str, Any], kind: str) -> dict[str, Any]:
     facts = {"digital_processing_units": kind == "chip", "dominant_function_processing": kind == "chip"}
     if "datacenter" in document:
         facts["datacenter"] = document["datacenter"]
-    return facts | dict(document.get("facts", {}))
-
-
-def suggest_fact(name: str, allowed: tuple[str, ...]) -> str:
-    """Return a hint for a misspelt fact."""
-    return suggestion(name, allowed) or f"; the facts are: {', '.join(allowed)}"
+    others = {name: value for name, value in document.get("facts", {}).items() if name not in PACKAGE_METRICS}
+    return facts | {name: value.lower() if isinstance(value, str) else value for name, value in others.items()}

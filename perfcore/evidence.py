@@ -8,6 +8,9 @@ from perfcore.chips import Item, tpp_of
 from perfcore.reader import SPECS, read_toml
 from perfcore.terms import FORMATS, weakest
 
+# What the dies of a package add up to, and from which key.
+_OF_DIES = {"applicable_die_area_mm2": "area_mm2", "transistors_billion": "transistors_billion"}
+
 
 class Support(NamedTuple):
     """The weakest mark a metric rests on, and the evidence that carries it."""
@@ -67,17 +70,17 @@ def paths_of(item: Item, metric: str) -> list[str]:
     document = item.document
     if metric in ("tpp", "bits_x_tops_2022"):
         return [f"peak_dense_tflops.{name}" for name in _deciding_formats(item)]
-    if metric == "applicable_die_area_mm2":
+    if metric in _OF_DIES:
         dies = enumerate(document.get("die", ()), 1)
-        return [
-            f"die.{place}.area_mm2" for place, die in dies if "area_mm2" in die and die.get("transistor") != "planar"
-        ]
+        key = _OF_DIES[metric]
+        return [f"die.{place}.{key}" for place, die in dies if key in die and die.get("transistor") != "planar"]
     if metric == "io_bandwidth_gb_s":
         return [
             f"link.{n}.bandwidth_gb_s" for n, link in enumerate(document.get("link", ()), 1) if "bandwidth_gb_s" in link
         ]
     if metric == "performance_density":
-        return [*paths_of(item, "tpp"), *paths_of(item, "applicable_die_area_mm2")]
+        parts = [part for part in ("tpp", "applicable_die_area_mm2") if part not in item.facts]
+        return [path for part in parts for path in paths_of(item, part)]
     if metric == "dram_bandwidth_gb_s":
         return ["memory.bandwidth_gb_s"] if item.kind == "chip" else ["bandwidth_gb_s"]
     if metric == "hbm_bandwidth_density_gb_s_mm2":

@@ -2,7 +2,6 @@
 
 from datetime import date
 from fractions import Fraction
-from types import MappingProxyType
 from typing import Any
 
 from perfcore import changes
@@ -40,7 +39,7 @@ def _finding(
         paragraph=paragraph.id,
         met=is_met,
         tests=tuple(t for b in paragraph.bounds if _says_something(t := _test(b, classification, values))),
-        source=MappingProxyType(dict(version.source)),
+        source=dict(version.source),
         outcome=outcome,
         conditions=paragraph.conditions if is_met is not False else (),
         compliance=compliance.isoformat() if compliance else None,

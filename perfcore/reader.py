@@ -14,8 +14,9 @@ _HERE = Path(__file__).resolve().parent
 # A checkout (also an editable install of one) has specs/ beside the package, a wheel has it inside.
 SPECS = _HERE / "_specs" if (_HERE / "_specs").is_dir() else _HERE.parent / "specs"
 
+_LONG_KEY = re.compile(r"(?:[\w-]{1,80}[ \t]{0,9}\.[ \t]{0,9}){20}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\[\]#]+?)\s*\]\]?")
+_HEADER = re.compile(r"^[ \t]*(\[\[?)([^\[\]#]+)\]")
 _ASSIGNED = re.compile(r"""^\s*("[^"]*"|'[^']*'|[A-Za-z0-9_-]+(?:\s*\.\s*[A-Za-z0-9_-]+)*)\s*=""")
 
 
@@ -28,9 +29,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         If the file is missing, empty, too large, not text or not TOML.
     """
     text = _text(path)
+    if _LONG_KEY.search(text):
+        raise PerfcoreError(f"{path}: found a dotted key of more than 20 parts; no spec file has one")
     try:
         return tomllib.loads(text, parse_float=Decimal)
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as problem:
+    except (tomllib.TOMLDecodeError, RecursionError, MemoryError, ValueError) as problem:
         raise PerfcoreError(f"{path}: this is not TOML: {_brief(problem)}{_other_format(text)}") from None
 
 
@@ -41,7 +44,10 @@ def _text(path: Path) -> str:
             raise PerfcoreError(f"{path}: this is a folder; give a TOML file")
         if size > LARGEST_FILE:
             raise PerfcoreError(f"{path}: found {size:,} bytes; allowed: a spec file of at most {LARGEST_FILE:,}")
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_FILE + 1)  # a device has no size to look at first
+        if len(raw) > LARGEST_FILE:
+            raise PerfcoreError(f"{path}: found more than {LARGEST_FILE:,} bytes; allowed: a spec file of at most that")
     except OSError as problem:
         raise PerfcoreError(f"{path}: cannot be read: {problem.strerror or problem}") from None
     if not raw.strip():
@@ -86,6 +92,24 @@ def parse_date(text: str, where: str) -> date:
         ) from None
 
 
+def as_date(day: date | str, where: str) -> date:
+    """Return a day given as a date or as text.
+
+    >>> as_date("2024-01-01", "on") == as_date(date(2024, 1, 1), "on")
+    True
+
+    Raises
+    ------
+    PerfcoreError
+        If it is anything else.
+    """
+    if isinstance(day, str):
+        return parse_date(day, where)
+    if type(day) is not date:
+        raise PerfcoreError(f"{where}: found {day!r}; allowed: a date, or text as YYYY-MM-DD")
+    return day
+
+
 def key_lines(text: str) -> dict[str, int]:
     """Find the line of each key and table of a TOML text, by path (``die.2.area_mm2``).
 
@@ -103,7 +127,7 @@ def key_lines(text: str) -> dict[str, int]:
             continue
         header, assigned = _HEADER.match(line), _ASSIGNED.match(line)
         if header:
-            table = _table_path(header[1], header[2], seen)
+            table = _table_path(header[1], header[2].strip(), seen)
             lines.setdefault(table, number)
         elif assigned:
             key = ".".join(part.strip().strip("\"'") for part in assigned[1].split("."))

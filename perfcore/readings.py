@@ -39,6 +39,8 @@ def metrics_of(item: Item) -> Values:
         else:
             values[name] = None
     del values["classified"]  # follows from the others, point by point
+    if item.kind == "memory":
+        values |= dict.fromkeys(("tpp", "bits_x_tops_2022"), point(0))  # it has no processing units
     _settle_density(item, values)
     return completed(values)
 

@@ -97,7 +97,7 @@ class Timeline:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON of a timeline."""
-        return {"results": [verdict.to_dict() for verdict in self.verdicts]}
+        return {"results": [verdict.to_dict() for verdict in self.verdicts], "notice": NOTICE}
 
     def _repr_html_(self) -> str:
         return html_table(("date", "chip", "status", "paragraphs"), [_row(verdict) for verdict in self.verdicts])

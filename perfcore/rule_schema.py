@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from perfcore.errors import suggestion
-from perfcore.schema import Problem, number_problem, shown
+from perfcore.schema import COUNTRY, GOVERNING, Problem, number_problem, shown
 from perfcore.terms import FACTS
 
 LAYERS = (
@@ -55,10 +55,12 @@ def rule_problems(document: Mapping[str, Any]) -> list[Problem]:
     """Return everything wrong with a rule document."""
     found = _key_problems(document, _RULE_KEYS, "")
     found += [(key, "is missing; every rule needs it") for key in ("name", "version") if key not in document]
-    if document.get("layer", LAYERS[0]) not in LAYERS:
+    if isinstance(document.get("layer", ""), str) and document.get("layer", LAYERS[0]) not in LAYERS:
         found.append(("layer", _not_one_of(document["layer"], LAYERS)))
     versions = document.get("version")
-    if not isinstance(versions, list) or not all(isinstance(v, dict) for v in versions):
+    if not isinstance(versions, list) or not versions or not all(isinstance(v, dict) for v in versions):
+        if "version" in document:
+            found.append(("version", f"found {shown(versions)}; allowed: one or more [[version]] tables"))
         return found
     for place, version in enumerate(versions, 1):
         found += _version_problems(version, f"version.{place}", document.get("layer", ""))
@@ -97,18 +99,21 @@ def _version_problems(version: Mapping[str, Any], path: str, layer: str) -> list
         found.append((path, 'has no citation; write source = { title = "88 FR 73458", locator = "..." }'))
     else:
         found += _key_problems(source, _SOURCE_KEYS, f"{path}.source")
-        if source.get("certainty", CERTAINTY[0]) not in CERTAINTY:
+        if isinstance(source.get("certainty", ""), str) and source.get("certainty", CERTAINTY[0]) not in CERTAINTY:
             found.append((f"{path}.source.certainty", _not_one_of(source["certainty"], CERTAINTY)))
     paragraphs = version.get("paragraph", [])
-    if found or not all(isinstance(p, dict) for p in paragraphs):
+    if not found and not all(isinstance(p, dict) for p in paragraphs):
+        found.append((f"{path}.paragraph", "found a list; allowed: tables, each written [[version.paragraph]]"))
+    if found:
         return found
     seen: set[str] = set()
     for place, paragraph in enumerate(paragraphs, 1):
         here = f"{path}.paragraph.{place}"
         found += _paragraph_problems(paragraph, here)
-        if paragraph.get("id") in seen:
-            found.append((f"{here}.id", f"found {paragraph['id']!r} twice in one version"))
-        seen.add(paragraph.get("id", ""))
+        name = str(paragraph.get("id", ""))
+        if name in seen:
+            found.append((f"{here}.id", f"found {name!r} twice in one version"))
+        seen.add(name)
     return found
 
 
@@ -116,10 +121,13 @@ def _paragraph_problems(paragraph: Mapping[str, Any], path: str) -> list[Problem
     found = _key_problems(paragraph, _PARAGRAPH_KEYS, path)
     if "id" not in paragraph:
         found.append((path, "id is missing"))
-    if paragraph.get("layer", LAYERS[0]) not in LAYERS:
+    if isinstance(paragraph.get("layer", ""), str) and paragraph.get("layer", LAYERS[0]) not in LAYERS:
         found.append((f"{path}.layer", _not_one_of(paragraph["layer"], LAYERS)))
     if not paragraph.get("all_of") and not paragraph.get("any_of"):
         found.append((path, "has no test; write all_of = { tpp = { at_least = 4800 } } or any_of = [ ... ]"))
+    for key in ("excludes", "conditions"):
+        if isinstance(paragraph.get(key), list) and not all(isinstance(word, str) for word in paragraph[key]):
+            found.append((f"{path}.{key}", "allowed: a list of texts"))
     if found:
         return found
     found += _tests_problems(paragraph.get("all_of", {}), f"{path}.all_of")
@@ -148,9 +156,21 @@ def _tests_problems(tests: Mapping[str, Any], path: str) -> list[Problem]:
             found.append((here, f"found {shown(wanted)}; allowed: true or false"))
         elif FACTS[metric].kind == "word" and not _is_words(wanted):
             found.append((here, f"found {shown(wanted)}; allowed: a text or a list of texts"))
+        elif FACTS[metric].kind == "word":
+            found += _word_problems(metric, wanted, here)
         elif FACTS[metric].kind == "number":
             found += _number_test_problems(wanted, here)
     return found
+
+
+def _word_problems(metric: str, wanted: Any, path: str) -> list[Problem]:
+    words = wanted if isinstance(wanted, list) else [wanted]
+    if metric == "classified":
+        return [(path, _not_one_of(word, GOVERNING)) for word in words if word not in GOVERNING]
+    if metric == "destination":
+        said = "allowed: a country in two letters, such as cn"
+        return [(path, f"found {shown(word)}; {said}") for word in words if not COUNTRY.fullmatch(word)]
+    return []
 
 
 def _is_words(wanted: Any) -> bool:

@@ -234,5 +234,7 @@ def _bounds(tests: Mapping[str, Any]) -> tuple[Bound, ...]:
         elif isinstance(wanted, bool):
             bounds.append(Bound(metric, "is", wanted))
         else:
-            bounds.append(Bound(metric, "one_of", (wanted,) if isinstance(wanted, str) else tuple(wanted)))
+            words = [wanted] if isinstance(wanted, str) else wanted
+            # What is known of an item is in lower case, but for the paragraphs of the law.
+            bounds.append(Bound(metric, "one_of", tuple(w if metric == "classified" else w.lower() for w in words)))
     return tuple(bounds)

@@ -1,6 +1,7 @@
 """What a spec file may hold, and the check of a document against it: all problems at once."""
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,10 +14,13 @@ Problem = tuple[str, str]
 # A table's keys: None where the kind is that of the term of the same name, else the keys of the table below.
 Shape = Mapping[str, Any]
 
+NEEDED = {"conflict": ("key", "others", "reason"), "others": ("value",), "evidence": ("keys",)}
 LARGEST_NUMBER = Decimal("1e12")
 SMALLEST_NUMBER = Decimal("1e-12")
 MOST_DIGITS = 60
 
+COUNTRY = re.compile(r"[a-z]{2}", re.IGNORECASE)
+GOVERNING = ("3A090.a", "3A090.b", "3A090.c", "none")
 WORDS = {
     "role": ("compute", "io", "cache", "other"),
     "transistor": ("planar", "finfet", "gaa"),
@@ -101,13 +105,19 @@ def _check_table(path: str, value: Any, shape: Shape) -> list[Problem]:
 def _check_tables(path: str, value: Any, shape: Shape) -> list[Problem]:
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         return [(path, f"found {shown(value)}; allowed: a list of tables, each written [[{path}]]")]
-    return [problem for place, entry in enumerate(value, 1) for problem in problems_of(entry, shape, f"{path}.{place}")]
+    found = []
+    for place, entry in enumerate(value, 1):
+        here = f"{path}.{place}"
+        needed = NEEDED.get(path.rpartition(".")[2], ())
+        found += [(here, f"{key} is missing; give it") for key in needed if key not in entry]
+        found += problems_of(entry, shape, here)
+    return found
 
 
 def check_value(path: str, name: str, value: Any) -> list[Problem]:
     """Check one value against the kind of the term of its name."""
     kind = TERMS[name].kind
-    if kind == "number":
+    if kind == "number" or (kind == "any" and not isinstance(value, str)):
         return check_number(path, value, TERMS[name].unit)
     allowed = {
         "count": ("a whole number from 1 to 10000", _is_count),
@@ -115,12 +125,14 @@ def check_value(path: str, name: str, value: Any) -> list[Problem]:
         "words": ("a list of texts", lambda v: isinstance(v, list) and all(isinstance(w, str) for w in v)),
         "date": ("a date, written 2024-01-31", lambda v: isinstance(v, date) and not isinstance(v, datetime)),
         "word": ("a text that is not empty", lambda v: isinstance(v, str) and bool(v.strip())),
-        "any": ("a number or a text", lambda v: isinstance(v, str | int | Decimal)),
+        "any": ("a number or a text", lambda v: isinstance(v, str)),
     }[kind]
     if not allowed[1](value):
         return [(path, f"found {shown(value)}; allowed: {allowed[0]}")]
     if name in WORDS and value not in WORDS[name]:
         return [(path, f"found {shown(value)}; allowed: {', '.join(WORDS[name])}{suggestion(value, WORDS[name])}")]
+    if name == "destination" and not COUNTRY.fullmatch(value):
+        return [(path, f"found {shown(value)}; allowed: a country in two letters, such as cn")]
     return []
 
 

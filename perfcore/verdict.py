@@ -1,12 +1,11 @@
 """Chip and date in, findings out: the answer, its margins, what would flip it, and what it rests on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, overload
 
 from perfcore import changes, evidence
@@ -15,7 +14,7 @@ from perfcore.errors import PerfcoreError, suggestion
 from perfcore.findings import beside, findings_of
 from perfcore.outcome import Outcome, classify, of_rules
 from perfcore.quantity import Interval, plain
-from perfcore.reader import parse_date
+from perfcore.reader import as_date
 from perfcore.readings import READINGS, Values, metrics_of, read_as
 from perfcore.regions import DENSITY, density, is_impossible
 from perfcore.result import NOTICE, Timeline, Verdict
@@ -36,16 +35,22 @@ OTHER_METRICS = ("bits_x_tops_2022", "transistors_billion", "hbm_bandwidth_densi
 
 @overload
 def check(
-    chip: str | Path | Item, on: date | str, rules: tuple[str | Path, ...] = (), facts: Mapping[str, Any] | None = None
+    chip: str | Path | Item,
+    on: date | str,
+    rules: str | Path | Iterable[str | Path] = (),
+    facts: Mapping[str, Any] | None = None,
 ) -> Verdict: ...
 @overload
 def check(
-    chip: str | Path | Item, on: None = None, rules: tuple[str | Path, ...] = (), facts: Mapping[str, Any] | None = None
+    chip: str | Path | Item,
+    on: None = None,
+    rules: str | Path | Iterable[str | Path] = (),
+    facts: Mapping[str, Any] | None = None,
 ) -> Timeline: ...
 def check(
     chip: str | Path | Item,
     on: date | str | None = None,
-    rules: tuple[str | Path, ...] = (),
+    rules: str | Path | Iterable[str | Path] = (),
     facts: Mapping[str, Any] | None = None,
 ) -> Verdict | Timeline:
     """Check a chip, memory part or design against the rules of a day, or of every version.
@@ -77,10 +82,11 @@ def check(
     ('not_controlled', ('3A090.a.1', '3A090.a.2'))
     """
     item = with_facts(chip if isinstance(chip, Item) else load(chip), facts or {})
-    in_play = with_own(tuple(Path(path) for path in rules)) if rules else shipped()
+    paths = [rules] if isinstance(rules, str | Path) else list(rules)
+    in_play = with_own(tuple(Path(path) for path in paths)) if paths else shipped()
     if on is None:
         return Timeline(tuple(verdict(item, day, in_play) for day in effective_dates(in_play)))
-    return verdict(item, parse_date(on, "on") if isinstance(on, str) else on, in_play)
+    return verdict(item, as_date(on, "on"), in_play)
 
 
 def with_facts(item: Item, facts: Mapping[str, Any]) -> Item:
@@ -92,20 +98,33 @@ def with_facts(item: Item, facts: Mapping[str, Any]) -> Item:
         If a fact is unknown, computed, or not of its kind.
     """
     lines = []
-    for name, value in facts.items():
+    exact = {name: _exact(value) for name, value in facts.items()}
+    for name, value in exact.items():
         if name not in SETTABLE_FACTS:
             hint = suggestion(name, SETTABLE_FACTS) or f"; the facts are: {', '.join(SETTABLE_FACTS)}"
             lines.append(f"fact {name}: not a fact that can be given{hint}")
-            continue
-        exact = Decimal(repr(value)) if isinstance(value, float) else value
-        lines += [f"fact {where}: {wrong}" for where, wrong in check_value(name, name, exact)]
+        else:
+            lines += [f"fact {where}: {wrong}" for where, wrong in check_value(name, name, value)]
     if lines:
         raise PerfcoreError(lines)
-    changed = replace(item, facts={**item.facts, **facts}) if facts else item
+    changed = replace(item, facts={**item.facts, **exact}) if exact else item
     if DENSITY in facts and is_impossible(metrics_of(changed)):
         wrong = "disagrees with tpp over applicable_die_area_mm2; give two of the three"
         raise PerfcoreError(f"fact performance_density: {wrong}")
     return changed
+
+
+def _exact(value: Any) -> Any:
+    """Read a number as the shortest decimal that prints it, an interval by its ends, a word in lower case."""
+    if isinstance(value, dict):
+        return {end: _exact(number) for end, number in value.items()}
+    if isinstance(value, str):
+        return value.lower()
+    if isinstance(value, bool | int | Decimal):
+        return value
+    if isinstance(value, float):  # also numpy.float64
+        return Decimal(repr(float(value)))
+    return int(value) if hasattr(value, "__index__") else value
 
 
 def verdict(item: Item, on: date, rules: tuple[Rule, ...]) -> Verdict:
@@ -119,8 +138,8 @@ def verdict(item: Item, on: date, rules: tuple[Rule, ...]) -> Verdict:
         chip=item.id,
         name=item.name,
         on=on,
-        metrics=MappingProxyType(_metrics(item, values)),
-        facts=MappingProxyType({"datacenter": plain(values["datacenter"])}),
+        metrics=_metrics(item, values),
+        facts={"datacenter": plain(values["datacenter"])},
         status=now.status,
         paragraphs=now.certain,
         possible_paragraphs=now.possible,
@@ -131,7 +150,7 @@ def verdict(item: Item, on: date, rules: tuple[Rule, ...]) -> Verdict:
         readings=readings,
         settle=tuple(_settle(version, values, now)),
         flips=tuple(_flip(flip) for flip in changes.flips(version, values, now)),
-        rests_on=MappingProxyType(_rests_on(item)),
+        rests_on=_rests_on(item),
     )
 
 
@@ -226,10 +245,13 @@ def _flip(flip: changes.Flip) -> dict[str, Any]:
 
 def _rests_on(item: Item) -> dict[str, dict[str, str]]:
     found = {}
+    stated = {name for name in item.facts if name != "datacenter" or item.facts[name] != item.document.get(name)}
     for metric in (*METRICS, *OTHER_METRICS, "datacenter"):
         support = evidence.support(item, metric)
-        if metric in item.facts and metric != "datacenter":
+        if metric in stated:
             found[metric] = {"mark": "given", "source": "fact", "locator": "", "note": ""}
         elif support is not None:
             found[metric] = support._asdict()
+    if DENSITY not in stated and {"tpp", "applicable_die_area_mm2"} <= stated:
+        found.pop(DENSITY, None)
     return found

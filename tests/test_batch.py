@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfcore import check_table
-from perfcore.batch import exact
 from perfcore.errors import PerfcoreError
+from perfcore.rows import exact
 
 ON = date(2024, 1, 1)
 

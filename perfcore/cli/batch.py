@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from perfcore.batch import check_table, misspelt
+from perfcore.batch import check_table
 from perfcore.cli.common import print_json
 from perfcore.errors import PerfcoreError
 from perfcore.reader import parse_date
@@ -38,8 +38,10 @@ def command(source: Path, target: Path, on: str | None, as_json: bool) -> None:
         if path.suffix.lower() not in (".csv", ".txt", ""):
             raise PerfcoreError(f"{path}: found a file ending in {path.suffix}; allowed: .csv")
     day = parse_date(on, "--on") if on is not None else date.today()
-    _remark(source)
-    result = check_table(source, target, day, _progress if sys.stderr.isatty() else None)
+    progress = _progress if sys.stderr.isatty() else None
+    result = check_table(
+        source, target, day, progress, lambda said: click.echo(f"perfcore: {source}:1: {said}", err=True)
+    )
     if sys.stderr.isatty():
         click.echo("\r\033[K", nl=False, err=True)
     said = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in sorted(result.counts.items()))
@@ -55,17 +57,6 @@ def command(source: Path, target: Path, on: str | None, as_json: bool) -> None:
     if result.error_file:
         click.echo(f"{result.errors:,} rows could not be read; see {result.error_file}", err=True)
     click.echo(NOTICE, err=True)
-
-
-def _remark(source: Path) -> None:
-    """Say which columns look misspelt, before a long run rests on their absence."""
-    try:
-        with source.open(encoding="utf-8-sig") as file:
-            head = file.readline(100_000)
-    except (OSError, UnicodeDecodeError):
-        return  # the run itself says what is wrong
-    for remark in misspelt(name.strip().strip('"') for name in head.split(",")):
-        click.echo(f"perfcore: {source}:1: {remark}", err=True)
 
 
 def _progress(rows: int) -> None:
