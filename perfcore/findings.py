@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 from perfcore import changes
-from perfcore.outcome import governing, layer_met
+from perfcore.outcome import governing, is_under, layer_met
 from perfcore.quantity import Interval, Value, plain
 from perfcore.readings import Values
 from perfcore.regions import DENSITY, density, met
@@ -28,7 +28,7 @@ def findings_of(rules: tuple[Rule, ...], on: date, classification: Version | Non
 def _finding(
     rule: Rule, version: Version, paragraph: Paragraph, classification: Version | None, values: Values
 ) -> Finding:
-    is_met = layer_met(paragraph, classification, values)
+    is_met = layer_met(paragraph, classification, values, _notes(rule, version, paragraph))
     applies = _applies(paragraph, classification, values)
     outcome = paragraph.outcome if is_met is not False else (paragraph.otherwise if applies else "")
     compliance = paragraph.compliance or version.compliance
@@ -51,15 +51,26 @@ def _says_something(test: Test) -> bool:
     return test.met is not True or test.metric not in changes.KIND
 
 
+def _notes(rule: Rule, version: Version, paragraph: Paragraph) -> tuple[Paragraph, ...]:
+    """Return the notes that may take an item out of a paragraph.
+
+    Not for ECCN 3A090: there ``met`` speaks of the words, and the status says what a note takes out.
+    """
+    if rule.id == THE_RULE:
+        return ()
+    return tuple(p for p in version.paragraphs if any(is_under(paragraph.id, heading) for heading in p.excludes))
+
+
 def _applies(paragraph: Paragraph, classification: Version | None, values: Values) -> bool:
-    """Whether a paragraph speaks of an item classified as this one certainly is."""
-    wanted = {
-        word
-        for b in paragraph.bounds
-        if b.metric == "classified" and isinstance(b.threshold, tuple)
-        for word in b.threshold
-    }
-    return bool(wanted) and governing(classification, values) <= wanted
+    """Whether a paragraph speaks of an item so classified and of its destination, as far as they are known."""
+    words = [bound for bound in paragraph.bounds if isinstance(bound.threshold, tuple)]
+    speaks = [
+        governing(classification, values) <= set(bound.threshold)  # type: ignore[arg-type]
+        for bound in words
+        if bound.metric == "classified"
+    ]
+    others = [met(bound, values) for bound in words if bound.metric != "classified"]
+    return bool(speaks) and all(speaks) and False not in others
 
 
 def _test(bound: Bound, classification: Version | None, values: Values) -> Test:

@@ -62,20 +62,24 @@ def classify(version: Version | None, values: Values) -> Outcome:
     return Outcome(status, tuple(sorted(certain)), tuple(sorted(frozenset.union(*sets) - certain)))
 
 
-def layer_met(paragraph: Paragraph, version: Version | None, values: Values) -> bool | None:
+def layer_met(
+    paragraph: Paragraph, version: Version | None, values: Values, notes: tuple[Paragraph, ...] = ()
+) -> bool | None:
     """Whether a paragraph of any layer is met, given how the item is classified; None if that is open.
 
-    A paragraph that tests ``classified`` is tried together with the classification, point by point.
+    A paragraph that tests ``classified`` is tried together with the classification, point by point; one that a
+    note takes an item out of, together with the note.
     """
-    leans = any(bound.metric == "classified" for bound in paragraph.bounds)
-    if not leans:
-        answers = {is_met(paragraph, world) for world in worlds(values, by_metric(paragraph.bounds))}
-    elif version is None:
+    together = (paragraph, *notes)
+    leans = any(bound.metric == "classified" for each in together for bound in each.bounds)
+    if leans and version is None:
         return False
-    else:
-        tests = by_metric(bound for each in (paragraph, *version.paragraphs) for bound in each.bounds)
-        several = worlds(values, tests)
-        answers = {is_met(paragraph, {**world, "classified": at(version, world)[2]}) for world in several}
+    words = version.paragraphs if leans and version is not None else ()
+    answers = set()
+    for world in worlds(values, by_metric(bound for each in (*together, *words) for bound in each.bounds)):
+        if leans and version is not None:
+            world["classified"] = at(version, world)[2]
+        answers.add(is_met(paragraph, world) and not any(is_met(note, world) for note in notes))
     return answers.pop() if len(answers) == 1 else None
 
 

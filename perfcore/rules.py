@@ -56,7 +56,7 @@ class Paragraph:
     layer: str
     alternatives: tuple[tuple[Bound, ...], ...]
     text: str = ""
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ("",)
     excludes: tuple[str, ...] = ()
     licence: str = ""
     outcome: str = ""

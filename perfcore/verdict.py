@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, overload
@@ -122,9 +122,12 @@ def _exact(value: Any) -> Any:
         return value.lower()
     if isinstance(value, bool | int | Decimal):
         return value
-    if isinstance(value, float):  # also numpy.float64
-        return Decimal(repr(float(value)))
-    return int(value) if hasattr(value, "__index__") else value
+    if hasattr(value, "__index__"):  # numpy's integers
+        return int(value)
+    try:
+        return Decimal(str(value)) if hasattr(value, "__float__") else value
+    except InvalidOperation:
+        return value
 
 
 def verdict(item: Item, on: date, rules: tuple[Rule, ...]) -> Verdict:

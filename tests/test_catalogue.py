@@ -121,6 +121,8 @@ def with_other(item: Item, key: str, value: Any) -> Item | None:
         document = {k: v for k, v in document.items() if k not in _parts_of(key)}
         return item_of({**document, key: value}, item.path, item.kind)
     table, _, rest = key.partition(".")
+    if not rest and item.kind == "memory" and not isinstance(value, str):
+        return item_of({**document, key: value}, item.path, item.kind)
     if not rest or not isinstance(value, int | Decimal | dict):
         return None
     if rest[0].isdigit():
@@ -143,7 +145,7 @@ def _parts_of(metric: str) -> tuple[str, ...]:
 
 CONFLICTS = [
     (item_id, conflict["key"], other["value"], conflict.get("decision"))
-    for item_id in chips.ids()
+    for item_id in IDS
     for conflict in chips.load(item_id).document.get("conflict", ())
     for other in conflict["others"]
 ]

@@ -4,6 +4,7 @@ import json
 import random
 from datetime import date
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import oracle
@@ -86,17 +87,46 @@ def test_knowing_less_is_never_more_certain(design: dict[str, Value], on: date, 
 
 
 @given(design=designs, on=days)
-def test_undetermined_means_that_two_answers_are_possible(design: dict[str, Value], on: date) -> None:
-    """Where nothing is undefined, some completions of an undetermined design differ."""
+def test_settle_says_what_would_then_be_answered(design: dict[str, Value], on: date) -> None:
+    """Over each stretch the status and the paragraphs are those of the design with its input held there."""
     whole = answer(design, on)
-    if whole.status != "undetermined":
-        return
     open_ = settling(RULE.in_force(on), values(design), whole)
-    assert open_
+    assert bool(open_) == (whole.status == "undetermined")
     for settled in open_:
         for part, then in settled.stretches:
             held = part if isinstance(part, Interval) else frozenset({part})
-            assert answer({**design, settled.input: held}, on).status == then.status != "undetermined"
+            now = answer({**design, settled.input: held}, on)
+            assert (now.status, now.certain) == (then.status, then.certain)
+            assert now.status != "undetermined"
+
+
+@given(design=designs, on=days)
+def test_undetermined_means_that_two_answers_are_possible(design: dict[str, Value], on: date) -> None:
+    """Where nothing is undefined, two completions of an undetermined design have different answers."""
+    area = design["applicable_die_area_mm2"]
+    assert isinstance(area, Interval)
+    if answer(design, on).status != "undetermined" or area.low == 0:
+        return
+    ends = {name: ENDS[name] if value in (UNKNOWN, None) else corners(value) for name, value in design.items()}
+    points = [dict(zip(ends, picked, strict=True)) for picked in product(*ends.values())]
+    assert len({answer(one, on).status for one in points}) > 1
+
+
+TELLING = [Fraction(n) for n in (1, 599, 600, 1599, 1600, 2399, 2400, 4799, 4800, 99999)]
+ENDS: dict[str, list[Value]] = {
+    "tpp": [point(n) for n in TELLING],
+    "io_bandwidth_gb_s": [point(n) for n in (1, 600)],
+    "dram_bandwidth_gb_s": [point(1)],
+    "datacenter": [frozenset({True}), frozenset({False})],
+}
+
+
+def corners(value: Value) -> list[Value]:
+    """Return points of a value at which answers may differ: its ends and the thresholds inside it."""
+    if not isinstance(value, Interval) or value.high is None:
+        return [value]
+    inside = [n for n in TELLING if n in value]
+    return [point(n) for n in {value.low, value.high, *inside}]
 
 
 @given(design=designs, on=days)

@@ -64,6 +64,9 @@ def main(prog_name: str | None = None) -> None:
         code = _main.main(prog_name=prog_name, standalone_mode=False)
     except PerfcoreError as mistake:
         code = _say(mistake.lines)
+    except click.exceptions.NoArgsIsHelpError as mistake:
+        click.echo(mistake.format_message())
+        code = 0
     except click.UsageError as mistake:
         where = mistake.ctx.command_path if mistake.ctx else "perfcore"
         code = _say([f"{mistake.format_message().rstrip('.')} (see {where} --help)"])
@@ -74,9 +77,16 @@ def main(prog_name: str | None = None) -> None:
         code = 130
     except BrokenPipeError:
         # The reader (head, less) has gone: point stdout at nothing so that the interpreter does not complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_stdout()
         code = 0
+    except OSError as problem:
+        code = _say([f"cannot write or read: {problem.strerror or problem}"])
+        _forget_stdout()
     sys.exit(code)
+
+
+def _forget_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _say(lines: Iterable[str]) -> int:

@@ -5,11 +5,12 @@ from typing import Any
 
 from perfcore.cli.common import styled, styled_status
 from perfcore.display import number, percent, text_table
-from perfcore.result import Finding, Verdict
+from perfcore.result import Finding, Test, Verdict
 from perfcore.terms import FACTS, WEAK_MARKS
 from perfcore.verdict import METRICS, OTHER_METRICS
 
 COMPARED = {"at_least": "or more", "more_than": "exceeded", "below": "less than", "at_most": "at most"}
+_JUST_BELOW = (("at_least", False), ("below", True))
 MET = {True: "met", False: "no", None: "open"}
 
 
@@ -23,12 +24,14 @@ def _parts(answer: Verdict, asked: str) -> Iterator[Iterator[str] | list[str]]:
     yield _metric_lines(answer)
     if answer.rule_version is None:
         yield ["  No version of ECCN 3A090 is in force on this day."]
-        return
-    yield ["", *_paragraph_lines(answer)]
+    else:
+        yield _paragraph_lines(answer)
     yield _flip_lines(answer)
     yield _settle_lines(answer)
     yield _flag_lines(answer)
     yield _also_lines(answer)
+    if answer.rule_version is None:
+        return
     source = answer.rule_version["source"]
     since = answer.rule_version["effective"]
     yield [f"  source: {source['title']}, {source.get('locator', '')} (in force since {since})"]
@@ -90,9 +93,25 @@ def _paragraph_lines(answer: Verdict) -> list[str]:
             continue
         for place, test in enumerate(finding.tests):
             first = (finding.paragraph, MET[finding.met]) if place == 0 else ("", "")
-            rows.append((*first, _said(vars(test)), number(test.value, 6), MET[test.met], _margin(test.margin)))
+            rows.append((*first, _said(vars(test)), _value(test), MET[test.met], _margin(test.margin)))
+    if not rows:
+        return [f"  No paragraph of ECCN 3A090 in force on {answer.on} speaks of such an item."]
     head = ("paragraph", "", "test", "value", "", "margin")
-    return text_table(head, rows, right=[3, 5], indent="  ").splitlines()
+    return ["", *text_table(head, rows, right=[3, 5], indent="  ").splitlines()]
+
+
+def _value(test: Test) -> str:
+    """Show a value with enough digits to tell it from the threshold."""
+    value, threshold = test.value, test.threshold
+    if not isinstance(value, float) or isinstance(threshold, bool) or not isinstance(threshold, int | float):
+        return number(value)
+    if value != threshold:
+        return next((s for d in (6, 9, 12) if (s := number(value, d)) != number(threshold, d)), repr(value))
+    on_it = test.met == (test.test in ("at_least", "at_most"))
+    if on_it or test.met is None:
+        return number(value)
+    # Nearer than a float can show: the decision was exact.
+    return f"just {'below' if (test.test, test.met) in _JUST_BELOW else 'above'} {number(threshold)}"
 
 
 def _of_another_kind(finding: Finding, is_memory: bool) -> bool:
@@ -166,10 +185,20 @@ def _stretch(stretch: Mapping[str, Any]) -> str:
 
 
 def _flag_lines(answer: Verdict) -> Iterator[str]:
-    if not answer.flags:
+    others = [
+        reading
+        for reading in answer.readings
+        if not reading["changes_status"] and tuple(reading["paragraphs"]) != answer.paragraphs
+    ]
+    yield from _readings_lines(answer, list(answer.flags), "the answer")
+    yield from _readings_lines(answer, others, "the paragraphs, not the answer")
+
+
+def _readings_lines(answer: Verdict, readings: list[Mapping[str, Any]], what: str) -> Iterator[str]:
+    if not readings:
         return
-    yield "  contested readings that would change the answer:"
-    for flag in answer.flags:
+    yield f"  contested readings that would change {what}:"
+    for flag in readings:
         met = f" ({', '.join(flag['paragraphs'])})" if flag["paragraphs"] else ""
         said = [name for name in flag["metrics"] if name != "bits_x_tops_2022" or _tests(answer, name)]
         changed = ", ".join(f"{FACTS[name].label} {number(flag['metrics'][name])}" for name in said)

@@ -193,11 +193,6 @@ def _memory_table(items: list[Item]) -> str:
     for item in items:
         summary = _summary(item)
         values = summary["metrics"]
-        rows.append(
-            (
-                item.id,
-                number(values["dram_bandwidth_gb_s"]),
-                number(values["hbm_bandwidth_density_gb_s_mm2"], 3),
-            )
-        )
-    return text_table(("memory part", "GB/s", "GB/s/mm2"), rows, right=[1, 2])
+        bandwidth, density = values["dram_bandwidth_gb_s"], values["hbm_bandwidth_density_gb_s_mm2"]
+        rows.append((item.id, number(bandwidth), number(density, 3), weakest(list(summary["marks"].values()))))
+    return text_table(("memory part", "GB/s", "GB/s/mm2", "weakest mark"), rows, right=[1, 2])

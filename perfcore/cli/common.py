@@ -30,7 +30,7 @@ def styled_status(status: str) -> str:
 
 def styled(text: str, **style: Any) -> str:
     """Return text in a style on a terminal, plain elsewhere."""
-    return click.style(text, **style) if sys.stdout.isatty() else text
+    return click.style(text, **style) if sys.stdout is not None and sys.stdout.isatty() else text
 
 
 def complete_chip(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
@@ -79,6 +79,8 @@ def _value(text: str, kind: str) -> Any:
 
 def _decimal(text: str) -> Any:
     try:
+        if "_" in text or not text.isascii():
+            raise InvalidOperation
         return Decimal(text.strip())
     except InvalidOperation:
         return text.strip()

@@ -121,6 +121,7 @@ def _version_lines(version: Version, following: date | None) -> list[str]:
         cited += f"; published {version.published}"
     if version.compliance:
         cited += f"; compliance {version.compliance}"
+    cited += f"; {version.status}"
     lines.append(cited)
     for paragraph in version.paragraphs:
         lines.append(f"  {paragraph.id}: {read_aloud(paragraph)}")
@@ -144,7 +145,8 @@ def read_aloud(paragraph: Paragraph) -> str:
     >>> read_aloud(load("us_licence_exception_hbm").versions[-1].paragraphs[0])
     'classified under 3A090.c and memory bandwidth density less than 3.3 GB/s/mm2'
     """
-    return "; or ".join(_all_of(bounds) for bounds in paragraph.alternatives)
+    several = zip(paragraph.labels, paragraph.alternatives, strict=True)
+    return "; or ".join((f"({label}) " if label else "") + _all_of(bounds) for label, bounds in several)
 
 
 def _all_of(bounds: tuple[Bound, ...]) -> str:
