@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from perfcore import chips, evidence, rules
-from perfcore.chips import Item
 from perfcore.cli import COMMANDS
 from perfcore.cli.rules import read_aloud
 from perfcore.display import number
+from perfcore.items import Item
 from perfcore.quantity import plain
 from perfcore.readings import metrics_of
 from perfcore.regions import density

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from perfcore.chips import Item, tpp_of
+from perfcore.items import Item, tpp_of
 from perfcore.reader import SPECS, read_toml
 from perfcore.terms import FORMATS, weakest
 

@@ -12,24 +12,37 @@ from perfcore.regions import DENSITY, density, met
 from perfcore.result import Finding, Test
 from perfcore.rules import THE_RULE, Bound, Paragraph, Rule, Version
 
+# Findings already made: by rule, its version, and the version of 3A090 the item is classified under.
+Seen = dict[tuple[str, date, date | None], list[Finding]]
 
-def findings_of(rules: tuple[Rule, ...], on: date, classification: Version | None, values: Values) -> list[Finding]:
-    """Return a finding for every paragraph in force on a day, 3A090 first."""
+
+def findings_of(
+    rules: tuple[Rule, ...], kind: str, on: date, classification: Version | None, values: Values, seen: Seen
+) -> list[Finding]:
+    """Return a finding for every paragraph in force on a day that is about such items, 3A090 first."""
     found = []
     for rule in rules:
-        version = rule.in_force(on)
+        version = rule.in_force(on) if kind in rule.subject else None
         if version is None:
             continue
-        for paragraph in version.paragraphs:
-            found.append(_finding(rule, version, paragraph, classification, values))
+        key = (rule.id, version.effective, classification.effective if classification else None)
+        if key not in seen:
+            governs = governing(classification, values)
+            seen[key] = [_finding(rule, version, p, classification, values, governs) for p in version.paragraphs]
+        found += seen[key]
     return found
 
 
 def _finding(
-    rule: Rule, version: Version, paragraph: Paragraph, classification: Version | None, values: Values
+    rule: Rule,
+    version: Version,
+    paragraph: Paragraph,
+    classification: Version | None,
+    values: Values,
+    governs: frozenset[str],
 ) -> Finding:
     is_met = layer_met(paragraph, classification, values, _notes(rule, version, paragraph))
-    applies = _applies(paragraph, classification, values)
+    applies = _applies(paragraph, values, governs)
     outcome = paragraph.outcome if is_met is not False else (paragraph.otherwise if applies else "")
     compliance = paragraph.compliance or version.compliance
     return Finding(
@@ -38,9 +51,11 @@ def _finding(
         version="undated" if version.effective == date.min else version.effective.isoformat(),
         paragraph=paragraph.id,
         met=is_met,
-        tests=tuple(t for b in paragraph.bounds if _says_something(t := _test(b, classification, values))),
+        tests=tuple(t for b in paragraph.bounds if _says_something(t := _test(b, values, governs))),
         source=dict(version.source),
         outcome=outcome,
+        open_because=paragraph.open_because if is_met is None else "",
+        status=version.status,
         conditions=paragraph.conditions if is_met is not False else (),
         compliance=compliance.isoformat() if compliance else None,
     )
@@ -61,30 +76,22 @@ def _notes(rule: Rule, version: Version, paragraph: Paragraph) -> tuple[Paragrap
     return tuple(p for p in version.paragraphs if any(is_under(paragraph.id, heading) for heading in p.excludes))
 
 
-def _applies(paragraph: Paragraph, classification: Version | None, values: Values) -> bool:
+def _applies(paragraph: Paragraph, values: Values, governs: frozenset[str]) -> bool:
     """Whether a paragraph speaks of an item so classified and of its destination, as far as they are known."""
     words = [bound for bound in paragraph.bounds if isinstance(bound.threshold, tuple)]
-    speaks = [
-        governing(classification, values) <= set(bound.threshold)  # type: ignore[arg-type]
-        for bound in words
-        if bound.metric == "classified"
-    ]
+    speaks = [_all_hold(bound, governs) for bound in words if bound.metric == "classified"]
     others = [met(bound, values) for bound in words if bound.metric != "classified"]
-    return bool(speaks) and all(speaks) and False not in others
+    return bool(speaks) and False not in others and set(speaks) == {True}
 
 
-def _test(bound: Bound, classification: Version | None, values: Values) -> Test:
+def _all_hold(bound: Bound, governs: frozenset[str]) -> bool | None:
+    answers = {bound.holds(word) for word in governs}
+    return answers.pop() if len(answers) == 1 else None
+
+
+def _test(bound: Bound, values: Values, governs: frozenset[str]) -> Test:
     if bound.metric == "classified":
-        value: Value = governing(classification, values)
-        answers = {bound.holds(word) for word in governing(classification, values)}
-        return Test(
-            "classified",
-            bound.test,
-            _threshold(bound),
-            plain(value),
-            answers.pop() if len(answers) == 1 else None,
-            None,
-        )
+        return Test("classified", bound.test, _threshold(bound), plain(governs), _all_hold(bound, governs), None)
     value = density(values) if bound.metric == DENSITY else values.get(bound.metric)
     return Test(bound.metric, bound.test, _threshold(bound), plain(value), met(bound, values), _margin(bound, value))
 
@@ -119,7 +126,15 @@ def beside(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
     """List what the other rules and layers say where they say something."""
     others = [f for f in findings if not (f.rule == THE_RULE and f.layer in ("classification", "exclusion"))]
     return [
-        {"layer": f.layer, "rule": f.rule, "paragraph": f.paragraph, "met": f.met, "outcome": f.outcome}
+        {
+            "layer": f.layer,
+            "rule": f.rule,
+            "version": f.version,
+            "paragraph": f.paragraph,
+            "met": f.met,
+            "outcome": f.outcome,
+            "rule_status": f.status,
+        }
         for f in others
         if f.met is not False or f.outcome
     ]

@@ -28,6 +28,12 @@ def is_met(paragraph: Paragraph, world: World) -> bool:
     return any(all(bound.holds(world[bound.metric]) for bound in bounds) for bounds in paragraph.alternatives)
 
 
+def stands(paragraph: Paragraph, world: World) -> bool | None:
+    """Whether a paragraph is met at one point, or None where its text leaves that open."""
+    silent = bool(paragraph.open_because) and all(bound.holds(world[bound.metric]) for bound in paragraph.open_if)
+    return None if silent else is_met(paragraph, world)
+
+
 def is_under(paragraph_id: str, heading: str) -> bool:
     """Whether a paragraph stands under a heading of the law.
 
@@ -75,11 +81,12 @@ def layer_met(
     if leans and version is None:
         return False
     words = version.paragraphs if leans and version is not None else ()
-    answers = set()
+    answers: set[bool | None] = set()
     for world in worlds(values, by_metric(bound for each in (*together, *words) for bound in each.bounds)):
         if leans and version is not None:
             world["classified"] = at(version, world)[2]
-        answers.add(is_met(paragraph, world) and not any(is_met(note, world) for note in notes))
+        met = stands(paragraph, world)
+        answers.add(met and not any(is_met(note, world) for note in notes))
     return answers.pop() if len(answers) == 1 else None
 
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from perfcore import formulas
-from perfcore.chips import Item, counted, tpp_of
+from perfcore.items import Item, counted, tpp_of
 from perfcore.quantity import UNKNOWN, Interval, Value, common, interval_of, point, quotient, scaled, total
 from perfcore.terms import FACTS, FORMATS
 
@@ -39,8 +39,10 @@ def metrics_of(item: Item) -> Values:
         else:
             values[name] = None
     del values["classified"]  # follows from the others, point by point
-    if item.kind == "memory":
+    if item.kind != "chip":
         values |= dict.fromkeys(("tpp", "bits_x_tops_2022"), point(0))  # it has no processing units
+    if item.kind in ("system", "process"):
+        values["hbm_bandwidth_density_gb_s_mm2"] = point(0)  # nor is it memory
     _settle_density(item, values)
     return completed(values)
 
@@ -57,7 +59,7 @@ def _settle_density(item: Item, values: Values) -> None:
 
 
 def completed(values: Mapping[str, Value]) -> Values:
-    """Fill in the measures of 2022 that follow from others."""
+    """Fill in the measures that follow from others."""
     full = dict(values)
     digital, analog = full["bits_x_tops_2022"], full["analog_tops"]
     assert isinstance(analog, Interval)
@@ -68,6 +70,10 @@ def completed(values: Mapping[str, Value]) -> Values:
     full["bits_x_tops_2022"] = digital
     full["analog_bits_x_tops_2022"] = counted
     full["total_bits_x_tops_2022"] = total([digital, counted])
+    dram, io = full["dram_bandwidth_gb_s"], full["io_bandwidth_gb_s"]
+    assert isinstance(dram, Interval)
+    assert isinstance(io, Interval)
+    full["dram_plus_io_gb_s"] = total([dram, io])
     return full
 
 

@@ -37,6 +37,8 @@ class Finding:
     tests: tuple[Test, ...]
     source: Mapping[str, str]
     outcome: str = ""
+    open_because: str = ""
+    status: str = "in force"
     conditions: tuple[str, ...] = ()
     compliance: str | None = None
 

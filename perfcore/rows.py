@@ -6,7 +6,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from perfcore.chips import tpp_of
+from perfcore.items import tpp_of
 from perfcore.quantity import UNKNOWN, ZERO, Interval, Value, common, point
 from perfcore.readings import completed
 from perfcore.regions import DENSITY

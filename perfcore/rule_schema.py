@@ -20,10 +20,19 @@ LAYERS = (
     "end_use",
     "proposal",
 )
+SUBJECTS = ("chip", "memory", "system", "process", "transaction", "model")
 COMPARISONS = ("at_least", "more_than", "below", "at_most")
 CERTAINTY = ("verified", "reported", "recalled", "inference")
 
-_RULE_KEYS = {"name": str, "authority": str, "layer": str, "jurisdiction": str, "note": str, "version": list}
+_RULE_KEYS = {
+    "name": str,
+    "authority": str,
+    "layer": str,
+    "jurisdiction": str,
+    "note": str,
+    "subject": list,
+    "version": list,
+}
 _VERSION_KEYS = {
     "effective": date,
     "until": date,
@@ -42,6 +51,8 @@ _PARAGRAPH_KEYS = {
     "text": str,
     "all_of": dict,
     "any_of": list,
+    "open_if": dict,
+    "open_because": str,
     "excludes": list,
     "licence": str,
     "outcome": str,
@@ -57,6 +68,9 @@ def rule_problems(document: Mapping[str, Any]) -> list[Problem]:
     found += [(key, "is missing; every rule needs it") for key in ("name", "version") if key not in document]
     if isinstance(document.get("layer", ""), str) and document.get("layer", LAYERS[0]) not in LAYERS:
         found.append(("layer", _not_one_of(document["layer"], LAYERS)))
+    subject = document.get("subject", ["chip"])
+    if isinstance(subject, list) and not set(map(str, subject)) <= set(SUBJECTS):
+        found.append(("subject", _not_one_of(subject, SUBJECTS)))
     versions = document.get("version")
     if not isinstance(versions, list) or not versions or not all(isinstance(v, dict) for v in versions):
         if "version" in document:
@@ -123,7 +137,9 @@ def _paragraph_problems(paragraph: Mapping[str, Any], path: str) -> list[Problem
         found.append((path, "id is missing"))
     if isinstance(paragraph.get("layer", ""), str) and paragraph.get("layer", LAYERS[0]) not in LAYERS:
         found.append((f"{path}.layer", _not_one_of(paragraph["layer"], LAYERS)))
-    if not paragraph.get("all_of") and not paragraph.get("any_of"):
+    if "open_if" in paragraph and "open_because" not in paragraph:
+        found.append((path, "open_because is missing; say why the text leaves it open"))
+    if not paragraph.get("all_of") and not paragraph.get("any_of") and "open_because" not in paragraph:
         found.append((path, "has no test; write all_of = { tpp = { at_least = 4800 } } or any_of = [ ... ]"))
     for key in ("excludes", "conditions"):
         if isinstance(paragraph.get(key), list) and not all(isinstance(word, str) for word in paragraph[key]):
@@ -131,6 +147,7 @@ def _paragraph_problems(paragraph: Mapping[str, Any], path: str) -> list[Problem
     if found:
         return found
     found += _tests_problems(paragraph.get("all_of", {}), f"{path}.all_of")
+    found += _tests_problems(paragraph.get("open_if", {}), f"{path}.open_if")
     for alternative in paragraph.get("any_of", ()):
         if not isinstance(alternative, dict) or not alternative.keys() - {"label"}:
             found.append((f"{path}.any_of", f"found {shown(alternative)}; allowed: a table of tests"))

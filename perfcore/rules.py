@@ -50,13 +50,19 @@ def by_metric(bounds: Iterable[Bound]) -> dict[str, tuple[Bound, ...]]:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """A paragraph: any of some alternatives, each of which is all of its bounds."""
+    """A paragraph: any of some alternatives, each of which is all of its bounds.
+
+    Where all of ``open_if`` hold, the text itself does not say whether the paragraph is met; an ``open_if`` without
+    bounds and with a reason says so of every item (a rule whose numbers are not known).
+    """
 
     id: str
     layer: str
     alternatives: tuple[tuple[Bound, ...], ...]
     text: str = ""
     labels: tuple[str, ...] = ("",)
+    open_if: tuple[Bound, ...] = ()
+    open_because: str = ""
     excludes: tuple[str, ...] = ()
     licence: str = ""
     outcome: str = ""
@@ -67,7 +73,8 @@ class Paragraph:
     @cached_property
     def bounds(self) -> tuple[Bound, ...]:
         """Every bound once, in the order of the text."""
-        return tuple(dict.fromkeys(bound for bounds in self.alternatives for bound in bounds))
+        several = (*self.alternatives, self.open_if)
+        return tuple(dict.fromkeys(bound for bounds in several for bound in bounds))
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,7 @@ class Rule:
     versions: tuple[Version, ...]
     authority: str = ""
     note: str = ""
+    subject: tuple[str, ...] = ("chip", "memory")
     path: Path = field(default=Path(), repr=False)
 
     def in_force(self, on: date) -> Version | None:
@@ -156,9 +164,10 @@ def with_own(paths: tuple[Path, ...]) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
-def effective_dates(rules: tuple[Rule, ...]) -> tuple[date, ...]:
-    """Return every day on which some version takes effect, in order."""
-    return tuple(sorted({v.effective for rule in rules for v in rule.versions if v.effective > date.min}))
+def effective_dates(rules: tuple[Rule, ...], kind: str = "chip") -> tuple[date, ...]:
+    """Return every day on which some version of a rule about such items takes effect, in order."""
+    about = [rule for rule in rules if kind in rule.subject]
+    return tuple(sorted({v.effective for rule in about for v in rule.versions if v.effective > date.min}))
 
 
 def from_file(path: Path) -> Rule:
@@ -184,6 +193,7 @@ def from_file(path: Path) -> Rule:
         versions=tuple(versions.values()),
         authority=document.get("authority", ""),
         note=document.get("note", ""),
+        subject=tuple(document.get("subject", ("chip", "memory"))),
         path=path,
     )
 
@@ -214,6 +224,8 @@ def _paragraph(entry: Mapping[str, Any], layer: str) -> Paragraph:
         layer=entry.get("layer", layer),
         alternatives=tuple(common + _bounds(alternative) for alternative in several),
         labels=tuple(alternative.get("label", "") for alternative in several),
+        open_if=_bounds(entry.get("open_if", {})),
+        open_because=entry.get("open_because", ""),
         text=entry.get("text", ""),
         excludes=tuple(entry.get("excludes", ())),
         licence=entry.get("licence", ""),

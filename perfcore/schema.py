@@ -15,7 +15,7 @@ Problem = tuple[str, str]
 Shape = Mapping[str, Any]
 
 NEEDED = {"conflict": ("key", "others", "reason"), "others": ("value",), "evidence": ("keys",)}
-LARGEST_NUMBER = Decimal("1e12")
+LARGEST_NUMBER = Decimal("1e30")
 SMALLEST_NUMBER = Decimal("1e-12")
 MOST_DIGITS = 60
 
@@ -26,6 +26,10 @@ WORDS = {
     "transistor": ("planar", "finfet", "gaa"),
     "mark": MARKS,
     "basis": ("rated", "as operated", "announced"),
+    "exporter": ("front_end_fabricator", "osat", "other"),
+    "packager": ("front_end_fabricator", "approved_osat", "other"),
+    "product": ("logic", "nand", "dram"),
+    "designer": ("approved", "authorized", "other"),
 }
 
 _RATES: Shape = dict.fromkeys(FORMATS)
@@ -42,10 +46,22 @@ PACKAGE_METRICS = (
     "io_bandwidth_gb_s",
     "dram_bandwidth_gb_s",
     "transistors_billion",
+    "tops",
 )
-SETTABLE_FACTS = tuple(
-    name for name in FACTS if name not in ("classified", "analog_bits_x_tops_2022", "total_bits_x_tops_2022")
+# What follows from other facts and cannot be given.
+DERIVED = ("analog_bits_x_tops_2022", "total_bits_x_tops_2022", "dram_plus_io_gb_s")
+SYSTEM_FACTS = ("fp64_petaflops", "fp32_petaflops", "volume_ft3")
+PROCESS_FACTS = (
+    "product",
+    "node_nm",
+    "non_planar",
+    "nand_layers",
+    "dram_half_pitch_nm",
+    "dram_cell_area_um2",
+    "dram_density_gb_mm2",
+    "tsv_per_die",
 )
+SETTABLE_FACTS = tuple(name for name in FACTS if name not in ("classified", *DERIVED))
 
 CHIP: Shape = {
     **dict.fromkeys(("name", "vendor", "aliases", "form", "market", "launched", "datacenter", "note")),
@@ -58,6 +74,16 @@ CHIP: Shape = {
     "link": dict.fromkeys(("name", "count", "bandwidth_gb_s", "shipped_gb_s", "to_volatile_memory", "note")),
     "power": dict.fromkeys(("tdp_w",)),
     "clock": dict.fromkeys(("boost_mhz",)),
+    "facts": dict.fromkeys(SETTABLE_FACTS),
+    **_CITED,
+}
+SYSTEM: Shape = {
+    **dict.fromkeys(("name", "vendor", "aliases", "note", "launched", *SYSTEM_FACTS)),
+    "facts": dict.fromkeys(SETTABLE_FACTS),
+    **_CITED,
+}
+PROCESS: Shape = {
+    **dict.fromkeys(("name", "vendor", "aliases", "note", "launched", *PROCESS_FACTS)),
     "facts": dict.fromkeys(SETTABLE_FACTS),
     **_CITED,
 }

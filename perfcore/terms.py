@@ -99,6 +99,27 @@ FACTS = {
         "approximated transistors summed over the non-planar dies of the package",
         "aggregated approximated transistor count",
     ),
+    "tops": Term(
+        "number",
+        "10^12/s",
+        "2 x MacTOPS over all processing units, without the bit length (3A991.p)",
+        "processing performance in TOPS",
+    ),
+    "dram_plus_io_gb_s": Term(
+        "number", "GB/s", "DRAM bandwidth and I/O bandwidth together", "sum of DRAM and I/O bandwidth"
+    ),
+    "completion_year": Term("number", "", "year in which an export is completed", "year the export is completed"),
+    "aggregate_tpp": Term("number", "bit x TOPS", "TPP summed over the circuits of one quota", "aggregate TPP"),
+    "training_operations": Term("number", "", "operations used to train a model", "training operations"),
+    "fp64_petaflops": Term("number", "10^15/s", "double-precision peak of a system", "64-bit petaflops"),
+    "fp32_petaflops": Term("number", "10^15/s", "single-precision peak of a system", "32-bit petaflops"),
+    "volume_ft3": Term("number", "ft3", "envelope of a system", "envelope"),
+    "node_nm": Term("number", "nm", "production node of logic circuits", "production node"),
+    "nand_layers": Term("number", "", "layers of NAND memory", "NAND layers"),
+    "dram_half_pitch_nm": Term("number", "nm", "half-pitch of DRAM", "DRAM half-pitch"),
+    "dram_cell_area_um2": Term("number", "um2", "area of a DRAM cell", "DRAM cell area"),
+    "dram_density_gb_mm2": Term("number", "Gbit/mm2", "memory density of DRAM", "DRAM density"),
+    "tsv_per_die": Term("number", "", "through-silicon vias of a DRAM die", "through-silicon vias per die"),
     "datacenter": Term(
         "yes_no",
         "",
@@ -122,6 +143,25 @@ FACTS = {
         "",
         "the paragraph that governs the item: 3A090.a, 3A090.b, 3A090.c or none; computed",
         "classified under",
+    ),
+    "product": Term("word", "", "what a process makes: logic, nand or dram", "process for"),
+    "non_planar": Term("yes_no", "", "transistors are FinFET or gate-all-around", "non-planar transistors"),
+    "high_bandwidth_memory": Term("yes_no", "", "the package contains HBM", "contains high bandwidth memory"),
+    "exporter": Term("word", "", "who exports: front_end_fabricator, osat or other", "exporter"),
+    "packager": Term("word", "", "who packages: front_end_fabricator, approved_osat or other", "packaged by"),
+    "packaged_in_macau_or_d5": Term(
+        "yes_no", "", "the place of packaging is in Macau or D:5", "packaged in Macau or D:5"
+    ),
+    "designer": Term(
+        "word", "", "the designer: approved, authorized or other, with an attestation", "attested by a designer"
+    ),
+    "addressee": Term("word", "", "the company a letter is addressed to", "addressed to"),
+    "quarter": Term("word", "", "quarter of a quota, such as 2026-q1", "quarter"),
+    "launched_after_2025": Term(
+        "yes_no",
+        "",
+        "first marketed after 1 January 2026; follows from the date of launch",
+        "first marketed after 1 January 2026",
     ),
     "destination": Term("word", "", "country of destination, two letters, lower case", "destination"),
     "exported_from_us": Term("yes_no", "", "the item is exported from the United States", "exported from the US"),

@@ -11,7 +11,7 @@ from typing import Any, overload
 from perfcore import changes, evidence
 from perfcore.chips import Item, load
 from perfcore.errors import PerfcoreError, suggestion
-from perfcore.findings import beside, findings_of
+from perfcore.findings import Seen, beside, findings_of
 from perfcore.outcome import Outcome, classify, of_rules
 from perfcore.quantity import Interval, plain
 from perfcore.reader import as_date
@@ -19,9 +19,9 @@ from perfcore.readings import READINGS, Values, metrics_of, read_as
 from perfcore.regions import DENSITY, density, is_impossible
 from perfcore.result import NOTICE, Timeline, Verdict
 from perfcore.rules import THE_RULE, Rule, Version, effective_dates, shipped, with_own
-from perfcore.schema import SETTABLE_FACTS, check_value
+from perfcore.schema import PROCESS_FACTS, SETTABLE_FACTS, SYSTEM_FACTS, check_value
 
-__all__ = ["METRICS", "NOTICE", "OTHER_METRICS", "Timeline", "Verdict", "check", "verdict", "with_facts"]
+__all__ = ["METRICS", "NOTICE", "OTHER_METRICS", "Timeline", "Verdict", "check", "verdict", "verdicts", "with_facts"]
 
 METRICS = (
     "tpp",
@@ -30,6 +30,7 @@ METRICS = (
     "io_bandwidth_gb_s",
     "dram_bandwidth_gb_s",
 )
+OF_KIND = {"system": SYSTEM_FACTS, "process": PROCESS_FACTS}
 OTHER_METRICS = ("bits_x_tops_2022", "transistors_billion", "hbm_bandwidth_density_gb_s_mm2")
 
 
@@ -85,7 +86,7 @@ def check(
     paths = [rules] if isinstance(rules, str | Path) else list(rules)
     in_play = with_own(tuple(Path(path) for path in paths)) if paths else shipped()
     if on is None:
-        return Timeline(tuple(verdict(item, day, in_play) for day in effective_dates(in_play)))
+        return Timeline(verdicts(item, effective_dates(in_play, item.kind), in_play))
     return verdict(item, as_date(on, "on"), in_play)
 
 
@@ -132,32 +133,52 @@ def _exact(value: Any) -> Any:
 
 def verdict(item: Item, on: date, rules: tuple[Rule, ...]) -> Verdict:
     """Decide one item on one day."""
+    return verdicts(item, (on,), rules)[0]
+
+
+def verdicts(item: Item, days: Iterable[date], rules: tuple[Rule, ...]) -> tuple[Verdict, ...]:
+    """Decide one item on several days; what does not change from day to day is decided once."""
     values = metrics_of(item)
-    version = of_rules(rules, THE_RULE).in_force(on)
+    same: dict[str, Any] = {
+        "chip": item.id,
+        "name": item.name,
+        "metrics": _metrics(item, values),
+        "facts": {"datacenter": plain(values["datacenter"])},
+        "rests_on": _rests_on(item),
+    }
+    by_version: dict[date | None, dict[str, Any]] = {}
+    seen: Seen = {}
+    answers = []
+    for on in days:
+        version = of_rules(rules, THE_RULE).in_force(on)
+        since = version.effective if version else None
+        if since not in by_version:
+            by_version[since] = _classified(item, version, values)
+        findings = tuple(findings_of(rules, item.kind, on, version, values, seen))
+        answers.append(Verdict(**same, **by_version[since], on=on, findings=findings, also=tuple(beside(findings))))
+    return tuple(answers)
+
+
+def _classified(item: Item, version: Version | None, values: Values) -> dict[str, Any]:
+    """Return what one version of ECCN 3A090 says of an item."""
     now = classify(version, values)
-    findings = tuple(findings_of(rules, on, version, values))
     readings = tuple(_readings(item, version, values, now))
-    return Verdict(
-        chip=item.id,
-        name=item.name,
-        on=on,
-        metrics=_metrics(item, values),
-        facts={"datacenter": plain(values["datacenter"])},
-        status=now.status,
-        paragraphs=now.certain,
-        possible_paragraphs=now.possible,
-        rule_version=_version(version),
-        findings=findings,
-        also=tuple(beside(findings)),
-        flags=tuple({k: v for k, v in r.items() if k != "changes_status"} for r in readings if r["changes_status"]),
-        readings=readings,
-        settle=tuple(_settle(version, values, now)),
-        flips=tuple(_flip(flip) for flip in changes.flips(version, values, now)),
-        rests_on=_rests_on(item),
-    )
+    flags = ({k: v for k, v in r.items() if k != "changes_status"} for r in readings if r["changes_status"])
+    return {
+        "status": now.status,
+        "paragraphs": now.certain,
+        "possible_paragraphs": now.possible,
+        "rule_version": _version(version),
+        "flags": tuple(flags),
+        "readings": readings,
+        "settle": tuple(_settle(version, values, now)),
+        "flips": tuple(_flip(flip) for flip in changes.flips(version, values, now)),
+    }
 
 
 def _metrics(item: Item, values: Values) -> dict[str, Any]:
+    if item.kind in OF_KIND:
+        return {name: plain(values[name]) for name in OF_KIND[item.kind]}
     known = {**values, DENSITY: density(values)}
     shown = {name: plain(known[name]) for name in METRICS}
     return shown | {name: plain(known[name]) for name in OTHER_METRICS if plain(known[name]) is not None}

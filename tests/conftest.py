@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from perfcore.chips import Item, item_of
+from perfcore.items import Item, item_of
 from perfcore.rules import shipped
 from perfcore.verdict import Verdict, verdict
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from perfcore import chips, evidence
-from perfcore.chips import Item, item_of
+from perfcore.items import Item, item_of, tpp_of
 from perfcore.outcome import classify
 from perfcore.quantity import interval_of
 from perfcore.reader import SPECS, read_toml
@@ -165,7 +165,7 @@ def test_a_conflict_that_changes_an_answer_has_a_decision(
 def test_formats_that_round_one_clock_do_not_decide_in_silence(item_id: str) -> None:
     """Where a format within 1 % of the highest product answers otherwise, the file keeps both (the A30)."""
     item = chips.load(item_id)
-    products = [chips.tpp_of({name: rate}, FORMATS) for name, rate in (item.rates or {}).items()]
+    products = [tpp_of({name: rate}, FORMATS) for name, rate in (item.rates or {}).items()]
     best = max((product.low for product in products), default=0)  # a chip without published rates has none
     for product in products:
         if product.is_point and product.low >= best * 99 / 100:
@@ -247,7 +247,7 @@ def test_contested_readings(name: str, reading: str, tpp: float) -> None:
 
 
 def test_no_spec_file_is_left_unread() -> None:
-    known = {"chips", "memory", "rules", "sources.toml", "README.md"}
+    known = {"chips", "memory", "rules", "systems", "processes", "sources.toml", "README.md"}
     assert {path.name for path in Path(SPECS).iterdir()} == known
     for path in Path(SPECS).rglob("*.toml"):
         read_toml(path)

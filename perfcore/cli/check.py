@@ -13,13 +13,15 @@ from perfcore.cli.common import complete_chip, print_json, read_facts
 from perfcore.errors import PerfcoreError
 from perfcore.reader import parse_date
 from perfcore.rules import effective_dates, shipped, with_own
-from perfcore.verdict import NOTICE, Verdict, verdict, with_facts
+from perfcore.schema import COUNTRY
+from perfcore.verdict import NOTICE, Verdict, verdicts, with_facts
 
 EPILOG = """\b
 Examples:
   perfcore check h20 a800 --on 2024-01-01
   perfcore check my_design.toml --on 2026-02-01 --fail-on controlled
-  perfcore check h200 --on 2026-02-01 --fact destination=cn --fact exported_from_us=true
+  perfcore check h200 --on 2026-02-01 --to cn --from us
+  perfcore check h20 --on 2025-05-01 --to cn --fact addressee=nvidia
   perfcore check hbm3 h800
 
 \b
@@ -46,6 +48,10 @@ Without --on each chip is shown under every version of the rules, and --fail-on 
     multiple=True,
     help="A fact the rules read, such as destination=cn; numbers may be LOW..HIGH. Repeatable.",
 )
+@click.option("--to", metavar="COUNTRY", help="Destination, two letters: short for --fact destination=COUNTRY.")
+@click.option(
+    "--from", "origin", metavar="COUNTRY", help="Origin: short for --fact exported_from_us=true (us) or false."
+)
 @click.option(
     "--fail-on",
     type=click.Choice(["controlled", "undetermined"]),
@@ -57,21 +63,33 @@ def command(
     on: str | None,
     own: tuple[Path, ...],
     facts: tuple[str, ...],
+    to: str | None,
+    origin: str | None,
     fail_on: str | None,
     as_json: bool,
 ) -> None:
     """Say whether chips, memory parts or designs cross a threshold of ECCN 3A090, and by how much."""
     day = parse_date(on, "--on") if on is not None else None
     rules = with_own(own) if own else shipped()
-    items = list(_items(chips, read_facts(facts)))
-    days = [day] if day else effective_dates(rules)
-    answers = [[verdict(item, each, rules) for each in days] for item in items]
+    items = list(_items(chips, _trade(to, origin) | read_facts(facts)))
+    days = [day] if day else None
+    answers = [list(verdicts(item, days or effective_dates(rules, item.kind), rules)) for item in items]
     if as_json:
         print_json({"results": [v.to_dict() for several in answers for v in several], "notice": NOTICE})
     else:
         _print(answers, day, chips)
     if fail_on and any(_fails(several[-1], fail_on) for several in answers):
         sys.exit(1)
+
+
+def _trade(to: str | None, origin: str | None) -> dict[str, object]:
+    """Read the shorthand for destination and origin."""
+    facts: dict[str, object] = {} if to is None else {"destination": to}
+    if origin is not None:
+        if not COUNTRY.fullmatch(origin):
+            raise PerfcoreError(f"--from: found {origin!r}; allowed: a country in two letters, such as us")
+        facts["exported_from_us"] = origin.lower() == "us"
+    return facts
 
 
 def _items(names: tuple[str, ...], facts: dict[str, object]) -> Iterator[Item]:

@@ -24,13 +24,13 @@ def _parts(answer: Verdict, asked: str) -> Iterator[Iterator[str] | list[str]]:
     yield _metric_lines(answer)
     if answer.rule_version is None:
         yield ["  No version of ECCN 3A090 is in force on this day."]
-    else:
+    elif "tpp" in answer.metrics:
         yield _paragraph_lines(answer)
     yield _flip_lines(answer)
     yield _settle_lines(answer)
     yield _flag_lines(answer)
     yield _also_lines(answer)
-    if answer.rule_version is None:
+    if answer.rule_version is None or "tpp" not in answer.metrics:
         return
     source = answer.rule_version["source"]
     since = answer.rule_version["effective"]
@@ -51,6 +51,8 @@ def _title(answer: Verdict, asked: str) -> str:
 
 
 def _status(answer: Verdict) -> str:
+    if "tpp" not in answer.metrics:
+        return f"  on {answer.on}: ECCN 3A090 speaks of integrated circuits, not of this; what other rules say:"
     met = f": {', '.join(answer.paragraphs)}" if answer.paragraphs else ""
     possible = [p for p in answer.possible_paragraphs if p.startswith("3A090")]
     open_ = f"; open: {', '.join(possible)}" if possible else ""
@@ -58,6 +60,10 @@ def _status(answer: Verdict) -> str:
 
 
 def _metric_lines(answer: Verdict) -> Iterator[str]:
+    if "tpp" not in answer.metrics:
+        stated = [(FACTS[n].label, number(v), FACTS[n].unit) for n, v in answer.metrics.items() if v is not None]
+        yield from text_table(("",) * 3, stated, right=[1], indent="    ").splitlines()[1:]
+        return
     names = [n for n in (*METRICS, *OTHER_METRICS) if answer.metrics.get(n) is not None or n in METRICS]
     if answer.metrics.get("hbm_bandwidth_density_gb_s_mm2") is not None:
         names = ["hbm_bandwidth_density_gb_s_mm2", "dram_bandwidth_gb_s"]
@@ -207,19 +213,43 @@ def _readings_lines(answer: Verdict, readings: list[Mapping[str, Any]], what: st
 
 
 def _also_lines(answer: Verdict) -> Iterator[str]:
+    """Say what the other rules say: first what is certain, then, a line a rule, what is open and why."""
     if not answer.also:
         return
     yield "  beside the classification:"
-    for other in answer.also:
-        said = {True: "met", False: "not met", None: "open"}[other["met"]]
-        outcome = f": {other['outcome']}" if other["outcome"] else ""
-        yield f"    {other['layer'].replace('_', ' ')}, {other['paragraph']} ({other['rule']}) {said}{outcome}"
-        finding = next(f for f in answer.findings if f.paragraph == other["paragraph"] and f.rule == other["rule"])
+    shown = [(other, _finding_of(answer, other)) for other in answer.also]
+    for other, finding in shown:
         if other["met"] is None:
-            missing = [_said(vars(test)) for test in finding.tests if test.met is None]
-            yield f"      open: {'; '.join(missing)}"
+            continue
+        said = "met" if other["met"] else "not met"
+        outcome = f": {other['outcome']}" if other["outcome"] else ""
+        status = "" if finding.status in ("in force", "replaced", "proposed") else f" ({finding.status})"
+        yield f"    {_layer(finding)}, {finding.paragraph} ({finding.rule}) {said}{outcome}{status}"
         for condition in finding.conditions:
             yield f"      if: {condition}"
+    waiting: dict[str, list[Finding]] = {}
+    for other, finding in shown:
+        if other["met"] is None:
+            waiting.setdefault(f"{_layer(finding)}, {finding.rule}", []).append(finding)
+    for rule, findings in waiting.items():
+        yield f"    {rule} open: {_why_open(findings)}"
+
+
+def _finding_of(answer: Verdict, other: Mapping[str, Any]) -> Finding:
+    return next(f for f in answer.findings if f.paragraph == other["paragraph"] and f.rule == other["rule"])
+
+
+def _layer(finding: Finding) -> str:
+    return finding.layer.replace("_", " ")
+
+
+def _why_open(findings: list[Finding]) -> str:
+    """Name the facts that a rule waits for, or what its text leaves open."""
+    reasons = dict.fromkeys(f.open_because for f in findings if f.open_because and not f.tests)
+    missing = dict.fromkeys(test.metric for f in findings for test in f.tests if test.met is None)
+    outcomes = dict.fromkeys(f.outcome for f in findings if f.outcome)
+    needs = [f"depends on {', '.join(missing)}"] if missing else []
+    return "; ".join([*reasons, *needs, *outcomes])
 
 
 def timeline_text(answers: list[Verdict], asked: str) -> str:
@@ -238,7 +268,7 @@ def timeline_text(answers: list[Verdict], asked: str) -> str:
             )
         )
     lines += text_table(
-        ("from", "status", "paragraphs met", "beside it (? is open)", "took effect"), rows, indent="  "
+        ("from", "status", "paragraphs met", "beside it", "took effect"), rows, indent="  "
     ).splitlines()
     flags: dict[str, list[str]] = {}
     for answer in answers:
@@ -251,10 +281,11 @@ def timeline_text(answers: list[Verdict], asked: str) -> str:
 
 
 def _beside(answer: Verdict) -> str:
+    """Say what is certain beside the classification, and count what waits for facts."""
     open_ = [f"{p} open" for p in answer.possible_paragraphs if p.startswith("3A090")]
-    return "; ".join(
-        [*open_, *(f"{o['outcome'] or o['paragraph']}{'?' if o['met'] is None else ''}" for o in answer.also)]
-    )
+    certain = [o["outcome"] or o["paragraph"] for o in answer.also if o["met"] is not None and o["layer"] != "proposal"]
+    rules = {o["rule"] for o in answer.also if o["met"] is None}
+    return "; ".join([*open_, *certain, *([f"rules left open: {len(rules)}"] if rules else [])])
 
 
 def _cited(answer: Verdict) -> str:

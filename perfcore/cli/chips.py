@@ -7,9 +7,9 @@ import click
 
 from perfcore import chips as catalogue
 from perfcore import evidence
-from perfcore.chips import Item
 from perfcore.cli.common import complete_chip, print_json, styled
 from perfcore.display import number, text_table
+from perfcore.items import Item
 from perfcore.quantity import interval_of, plain
 from perfcore.readings import metrics_of
 from perfcore.regions import DENSITY, density

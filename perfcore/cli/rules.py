@@ -66,6 +66,7 @@ def as_document(rule: Rule) -> dict[str, Any]:
         "id": rule.id,
         "name": rule.name,
         "layer": rule.layer,
+        "subject": list(rule.subject),
         "authority": rule.authority,
         "note": rule.note,
         "versions": versions,
@@ -77,14 +78,13 @@ def _iso(day: date | None) -> str | None:
 
 
 def _paragraph(paragraph: Paragraph) -> dict[str, Any]:
-    tests = [
-        [{"metric": b.metric, "test": b.test, "threshold": _plain(b.threshold)} for b in bounds]
-        for bounds in paragraph.alternatives
-    ]
+    tests = [[_test(b) for b in bounds] for bounds in paragraph.alternatives]
     return {
         "id": paragraph.id,
         "layer": paragraph.layer,
         "any_of_all_of": tests,
+        "open_if": [_test(b) for b in paragraph.open_if],
+        "open_because": paragraph.open_because,
         "text": paragraph.text,
         "excludes": list(paragraph.excludes),
         "licence": paragraph.licence,
@@ -93,6 +93,10 @@ def _paragraph(paragraph: Paragraph) -> dict[str, Any]:
         "conditions": list(paragraph.conditions),
         "says": read_aloud(paragraph),
     }
+
+
+def _test(bound: Bound) -> dict[str, Any]:
+    return {"metric": bound.metric, "test": bound.test, "threshold": _plain(bound.threshold)}
 
 
 def _plain(threshold: Any) -> Any:
@@ -131,6 +135,9 @@ def _version_lines(version: Version, following: date | None) -> list[str]:
 
 def _more(paragraph: Paragraph) -> list[str]:
     more = [paragraph.text] if paragraph.text else []
+    if paragraph.open_because:
+        when = f"where {_all_of(paragraph.open_if)}: " if paragraph.open_if else ""
+        more.append(f"open: {when}{paragraph.open_because}")
     more += [f"takes out: {', '.join(paragraph.excludes)}"] if paragraph.excludes else []
     more += [f"licence requirement: {paragraph.licence}"] if paragraph.licence else []
     more += [f"then: {paragraph.outcome}"] if paragraph.outcome else []
@@ -145,6 +152,8 @@ def read_aloud(paragraph: Paragraph) -> str:
     >>> read_aloud(load("us_licence_exception_hbm").versions[-1].paragraphs[0])
     'classified under 3A090.c and memory bandwidth density less than 3.3 GB/s/mm2'
     """
+    if not any(paragraph.alternatives):
+        return "exists; its numbers are not known"
     several = zip(paragraph.labels, paragraph.alternatives, strict=True)
     return "; or ".join((f"({label}) " if label else "") + _all_of(bounds) for label, bounds in several)
 

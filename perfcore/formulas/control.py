@@ -208,6 +208,28 @@ def area_at_density_mm2(tpp: float, performance_density: float) -> float:
     return tpp / performance_density
 
 
+def dram_plus_io_gb_s(dram_bandwidth_gb_s: float, io_bandwidth_gb_s: float) -> float:
+    """DRAM bandwidth and I/O bandwidth together. [GB/s]
+
+    Parameters
+    ----------
+    dram_bandwidth_gb_s
+        Peak of all DRAM of the package. [GB/s]
+    io_bandwidth_gb_s
+        Aggregate bidirectional rate of the links. [GB/s]
+
+    References
+    ----------
+    .. [1] AI OVERWATCH Act, H.R. 6875; the "is informed" letters of April 2025, as reported.
+
+    Examples
+    --------
+    >>> dram_plus_io_gb_s(4000.0, 1028.0)
+    5028.0
+    """
+    return dram_bandwidth_gb_s + io_bandwidth_gb_s
+
+
 def margin(value: float, threshold: float) -> float:
     """Relative distance of a value above a threshold, negative below it.
 
