@@ -1,5 +1,6 @@
 """Write the pages that follow from code and specs: ``python docs/generate.py``. A test says when they are stale."""
 
+import csv
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -66,7 +67,8 @@ def rules_page() -> str:
         parts += ["", f"## {rule.name} (`{rule.id}`)", "", f"{rule.authority}; {rule.layer.replace('_', ' ')}."]
         for version in rule.versions:
             cited = f"{version.source['title']}, {version.source['locator']} [{version.source['certainty']}]"
-            parts += ["", f"From **{version.effective}**: {version.summary} {cited}", ""]
+            since = "Proposed" if rule.layer == "proposal" else f"From **{version.effective}**"
+            parts += ["", f"{since} ({version.status}): {version.summary} {cited}", ""]
             parts += [f"- {paragraph.id}: {read_aloud(paragraph)}" for paragraph in version.paragraphs]
     return "\n".join(parts) + "\n"
 
@@ -136,11 +138,40 @@ def plain_value(value: object) -> object:
     return f"{value['low']} to {value['high']}" if isinstance(value, dict) else value
 
 
+def published_page() -> str:
+    """Return the published claims that differ from perfcore's answer, each with the reason."""
+    with (HERE.parent / "tests" / "published" / "classification.csv").open(encoding="utf-8", newline="") as file:
+        claims = list(csv.DictReader(file))
+    agreeing = sum(claim["agrees"] == "yes" for claim in claims)
+    parts = ["# Published claims", "", "Written by `docs/generate.py` from `tests/published/classification.csv`."]
+    parts += [
+        "",
+        f"Of {len(claims)} published claims of TPP, performance density or control status, {agreeing} agree with",
+    ]
+    parts += ["perfcore within 1 % (density 2 %) and on the same side of every line; they are tests. The others:", ""]
+    rows = []
+    for claim in claims:
+        if claim["agrees"] != "yes":
+            said = [claim["tpp"], claim["performance_density"], claim["status"], claim["paragraphs"]]
+            rows.append(
+                [
+                    claim["claim"],
+                    claim["chip_as_published"],
+                    "; ".join(filter(None, said)),
+                    claim["reason"],
+                    claim["source"],
+                ]
+            )
+    parts.append(table(["claim", "chip", "said", "why it differs", "source"], rows))
+    return "\n".join(parts) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": command_page,
     "terms.md": terms_page,
     "rules.md": rules_page,
     "catalogue.md": catalogue_page,
+    "published.md": published_page,
 }
 
 if __name__ == "__main__":

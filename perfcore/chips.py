@@ -118,4 +118,19 @@ def from_file(path: Path) -> Item:
     document = read_toml(path)
     telling = {"memory": ("generation", "pin_gbit_s"), "system": SYSTEM_FACTS, "process": PROCESS_FACTS}
     kind = next((kind for kind, keys in telling.items() if any(key in document for key in keys)), "chip")
-    return item_of(document, path, kind)
+    item = item_of(document, path, kind)
+    _check_sources(item, path)
+    return item
+
+
+def _check_sources(item: Item, path: Path) -> None:
+    """A source is a citation in words, or the id of a document in sources.toml: an id that is not there is a slip."""
+    cited = [entry.get("source", "") for entry in item.document.get("evidence", ())]
+    ids = [source for source in cited if source and " " not in source]
+    if not ids:
+        return
+    known = read_toml(SPECS / "sources.toml")
+    missing = [source for source in ids if source not in known]
+    if missing:
+        said = "give a citation in words, or the id of a document in sources.toml"
+        raise PerfcoreError(f"{path}: evidence: found source {missing[0]!r}, which is not there; {said}")

@@ -128,6 +128,20 @@ def _version_problems(version: Mapping[str, Any], path: str, layer: str) -> list
         if name in seen:
             found.append((f"{here}.id", f"found {name!r} twice in one version"))
         seen.add(name)
+    return found or _exclusion_problems(paragraphs, path)
+
+
+def _exclusion_problems(paragraphs: list[dict[str, Any]], path: str) -> list[Problem]:
+    """Name each exclusion that contradicts the rest: it takes out what is not there, or stands in another layer."""
+    found: list[Problem] = []
+    ids = [p["id"] for p in paragraphs]
+    for place, paragraph in enumerate(paragraphs, 1):
+        here = f"{path}.paragraph.{place}"
+        for heading in paragraph.get("excludes", ()):
+            if not any(name == heading or name.startswith(heading + ".") for name in ids):
+                found.append((f"{here}.excludes", f"found {heading!r}, but the version has no such paragraph"))
+        if bool(paragraph.get("excludes")) != (paragraph.get("layer") == "exclusion"):
+            found.append((here, "contradicts itself: excludes and layer = 'exclusion' go together"))
     return found
 
 

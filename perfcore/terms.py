@@ -169,6 +169,7 @@ FACTS = {
 
 # The other words of the spec files and formulas.
 KEYS = {
+    "subject": Term("words", "", "what a rule speaks of: chip, memory, system, process, transaction or model"),
     "name": Term("word", "", "what people call it"),
     "vendor": Term("word", "", "who sells it"),
     "aliases": Term("words", "", "other names it is found under"),

@@ -80,7 +80,7 @@ def test_the_readme_does_not_promise_commands_that_are_not_there() -> None:
     from perfcore.cli import COMMANDS
 
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
-        for command in re.findall(r"^\s*(?:\$ )?perfcore (\w+)", page.read_text(), re.MULTILINE):
+        for command in re.findall(r"^    perfcore (\w+)", page.read_text(), re.MULTILINE):
             assert command in COMMANDS, f"{page.name}: perfcore {command}"
 
 

@@ -46,7 +46,17 @@ FOUNDRY = [
     ("completion_year", ">=", "2027"), ("completion_year", "<=", "2027"),
     ("completion_year", ">=", "2028"), ("completion_year", "<=", "2028"), ("completion_year", ">=", "2029"),
 ]  # fmt: skip
-QUARTERS = ["633000000", "949500000", "1266000000", "1582500000", "1899000000", "2690250000", "3481500000", "4272750000", "5064000000"]
+QUARTERS = [
+    "633000000",
+    "949500000",
+    "1266000000",
+    "1582500000",
+    "1899000000",
+    "2690250000",
+    "3481500000",
+    "4272750000",
+    "5064000000",
+]
 # rule -> effective date -> bounds, typed from the sources each rule file cites
 LAW: dict[str, dict[str, list[tuple[str, str, str]]]] = {
     "us_licence_exception_nac_aca": {"2023-11-17": [("tpp", ">=", "4800")], "2024-04-04": [("tpp", ">=", "4800")]},

@@ -82,6 +82,8 @@ def rule(*versions: tuple[str, str], tests: str = "{ tpp = { at_least = 1 } }") 
         ),
         (rule(("2024-01-01", "")).replace('id = "p"', 'id = "p"\nlayer = "law"'), "allowed: classification"),
         (rule(("2024-01-01", "")) + '[[version.paragraph]]\nid = "p"\nall_of = { tpp = { below = 4 } }\n', "twice"),
+        (rule(("2024-01-01", "")) + "excludes = ['q']\nlayer = 'exclusion'\n", "has no such paragraph"),
+        (rule(("2024-01-01", "")) + "layer = 'exclusion'\n", "go together"),
         ('name = "r"\n', "version: is missing"),
         (rule(("2024-01-01", "")).replace('name = "r"', 'nmae = "r"'), "did you mean name"),
     ],

@@ -1,15 +1,17 @@
 """``perfcore rules``."""
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import click
 
-from perfcore import rules as catalogue
 from perfcore.cli.common import complete_rule, print_json, styled
-from perfcore.display import number, text_table
+from perfcore.display import number, percent, text_table
+from perfcore.errors import PerfcoreError
 from perfcore.quantity import plain, point
-from perfcore.rules import Bound, Paragraph, Rule, Version
+from perfcore.reader import parse_date
+from perfcore.rules import Bound, Paragraph, Rule, Version, from_file, load, shipped
 from perfcore.terms import FACTS
 from perfcore.verdict import NOTICE
 
@@ -17,6 +19,7 @@ EPILOG = """\b
 Examples:
   perfcore rules
   perfcore rules us_eccn_3a090
+  perfcore rules my_bill.toml --catalogue --on 2026-02-01
 """
 COMPARED = {
     "at_least": "of {} or more",
@@ -27,20 +30,68 @@ COMPARED = {
 
 
 @click.command("rules", epilog=EPILOG)
-@click.argument("rule_id", metavar="[ID]", required=False, shell_complete=complete_rule)
+@click.argument("name", metavar="[ID_OR_FILE]", required=False, shell_complete=complete_rule)
+@click.option(
+    "--catalogue", is_flag=True, help="Hold the rule against every chip: what it catches that 3A090 does not."
+)
+@click.option("--on", metavar="DATE", help="With --catalogue: the day, YYYY-MM-DD. Without it: today.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(rule_id: str | None, as_json: bool) -> None:
-    """List the rules perfcore carries, or read one with all its versions."""
-    shown = [catalogue.load(rule_id)] if rule_id else list(catalogue.shipped())
+def command(name: str | None, catalogue: bool, on: str | None, as_json: bool) -> None:
+    """List the rules perfcore carries, read one with all its versions, or hold one against the catalogue."""
+    if catalogue:
+        if not name:
+            raise PerfcoreError("--catalogue: found no rule; give the id of a rule or a file")
+        _compare(_rule(name), parse_date(on, "--on") if on else date.today(), as_json)
+        return
+    shown = [_rule(name)] if name else list(shipped())
     if as_json:
         print_json({"rules": [as_document(rule) for rule in shown], "notice": NOTICE})
-    elif rule_id:
+    elif name:
         click.echo("\n".join(_lines(shown[0])))
     else:
         head = ("id", "layer", "name", "authority", "versions")
         click.echo(text_table(head, [(r.id, r.layer, r.name, r.authority, _dates(r)) for r in shown]))
     if not as_json:
         click.echo(f"\n{NOTICE}")
+
+
+def _rule(name: str) -> Rule:
+    """Load a rule by its id, or a user's own file."""
+    return from_file(Path(name)) if name.lower().endswith(".toml") or "/" in name else load(name)
+
+
+def _compare(rule: Rule, on: date, as_json: bool) -> None:
+    from perfcore.proposals import against_catalogue
+
+    found = against_catalogue(rule, on)
+    if as_json:
+        print_json({**found.to_dict(), "notice": NOTICE})
+        return
+    said = {
+        "newly_caught": "caught by it, not controlled under 3A090",
+        "released": "controlled under 3A090, not caught by it",
+        "both": "both",
+        "neither": "neither",
+        "open": "open: an input is unknown",
+    }
+    click.echo(f"{rule.name} beside ECCN 3A090 on {on}")
+    for name, meaning in said.items():
+        ids = getattr(found, name)
+        click.echo(f"  {meaning}: {len(ids)}")
+        if name in ("newly_caught", "released", "open"):
+            click.echo("".join(f"    {chip}\n" for chip in ids), nl=False)
+    head = ("line", "nearest below", "", "nearest at or above", "")
+    rows = [(_line(n.metric, n.test, n.threshold), *_near(n.below), *_near(n.above)) for n in found.nearest]
+    click.echo(text_table(head, rows, right=[2, 4], indent="  "))
+    click.echo(f"\n{NOTICE}")
+
+
+def _line(metric: str, test: str, threshold: float) -> str:
+    return f"{FACTS[metric].label} {COMPARED[test].format(number(threshold))}"
+
+
+def _near(pair: tuple[str, float] | None) -> tuple[str, str]:
+    return (pair[0], percent(pair[1])) if pair else ("none", "")
 
 
 def _dates(rule: Rule) -> str:
