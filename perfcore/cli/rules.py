@@ -49,8 +49,8 @@ def command(name: str | None, catalogue: bool, on: str | None, as_json: bool) ->
     elif name:
         click.echo("\n".join(_lines(shown[0])))
     else:
-        head = ("id", "layer", "name", "authority", "versions")
-        click.echo(text_table(head, [(r.id, r.layer, r.name, r.authority, _dates(r)) for r in shown]))
+        head = ("id", "layer", "status of the newest version", "its citation", "certainty", "versions")
+        click.echo(text_table(head, [_row(rule) for rule in shown]))
     if not as_json:
         click.echo(f"\n{NOTICE}")
 
@@ -92,6 +92,12 @@ def _line(metric: str, test: str, threshold: float) -> str:
 
 def _near(pair: tuple[str, float] | None) -> tuple[str, str]:
     return (pair[0], percent(pair[1])) if pair else ("none", "")
+
+
+def _row(rule: Rule) -> tuple[str, ...]:
+    newest = rule.versions[-1]
+    source = newest.source
+    return (rule.id, rule.layer, newest.status, source["title"], source.get("certainty", "not stated"), _dates(rule))
 
 
 def _dates(rule: Rule) -> str:
