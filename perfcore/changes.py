@@ -111,9 +111,11 @@ def _cuts(version: Version, values: Values, name: str) -> list[Fraction]:
         tpps = [*_ends(values.get("tpp")), *at_tpp]
         cuts += [exactly(area_at_density_mm2, tpp, density) for tpp in tpps for density in densities if density]
     elif name == "bits_x_tops_2022":
-        cuts += [
+        sums = [
             b.threshold for b in bounds if b.metric == "total_bits_x_tops_2022" and isinstance(b.threshold, Fraction)
         ]
+        analog = [ZERO, *_ends(values.get("analog_bits_x_tops_2022"))]
+        cuts += [both - part for both in sums for part in analog]
     return [cut for cut in cuts if cut > 0]
 
 

@@ -84,24 +84,22 @@ def scaled(interval: Interval, factor: Fraction | int) -> Interval:
     Fraction(24, 1)
     """
     high = None if interval.high is None else interval.high * factor
-    return Interval(interval.low * factor, high)
+    return Interval(interval.low * factor, high, interval.low_open, interval.high_open)
 
 
 def total(intervals: Iterable[Interval]) -> Interval:
-    """Add closed intervals.
+    """Add intervals; an end that one of them does not reach, the sum does not reach either.
 
     >>> total([point(1), UNKNOWN])
     Interval(low=Fraction(1, 1), high=None, low_open=False, high_open=False)
     """
-    low, high = ZERO, ZERO
-    bounded = True
-    for interval in intervals:
-        low += interval.low
-        if interval.high is None:
-            bounded = False
-        else:
-            high += interval.high
-    return Interval(low, high if bounded else None)
+    several = list(intervals)
+    low = sum((each.low for each in several), ZERO)
+    low_open = any(each.low_open for each in several)
+    highs = [each.high for each in several if each.high is not None]
+    if len(highs) < len(several):
+        return Interval(low, None, low_open)
+    return Interval(low, sum(highs, ZERO), low_open, any(each.high_open for each in several))
 
 
 def highest(intervals: Iterable[Interval]) -> Interval:

@@ -1,12 +1,11 @@
 """The package metrics of an item: on the market's reading of the law, and on the contested ones."""
 
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from typing import NamedTuple
 
-from perfcore import formulas
 from perfcore.items import Item, counted, tpp_of
 from perfcore.quantity import UNKNOWN, Interval, Value, common, interval_of, point, quotient, scaled, total
+from perfcore.regions import completed
 from perfcore.terms import FACTS, FORMATS
 
 Values = dict[str, Value]
@@ -56,25 +55,6 @@ def _settle_density(item: Item, values: Values) -> None:
         del values["performance_density"]
     elif area == UNKNOWN or ("performance_density" in item.facts and "applicable_die_area_mm2" not in item.facts):
         values["applicable_die_area_mm2"] = UNKNOWN if tpp.is_unknown else quotient(tpp, stated)
-
-
-def completed(values: Mapping[str, Value]) -> Values:
-    """Fill in the measures that follow from others."""
-    full = dict(values)
-    digital, analog = full["bits_x_tops_2022"], full["analog_tops"]
-    assert isinstance(analog, Interval)
-    if digital == UNKNOWN:
-        digital = full["tpp"]
-    assert isinstance(digital, Interval)
-    counted = scaled(analog, Fraction(formulas.analog_bits_x_tops_2022(1)))
-    full["bits_x_tops_2022"] = digital
-    full["analog_bits_x_tops_2022"] = counted
-    full["total_bits_x_tops_2022"] = total([digital, counted])
-    dram, io = full["dram_bandwidth_gb_s"], full["io_bandwidth_gb_s"]
-    assert isinstance(dram, Interval)
-    assert isinstance(io, Interval)
-    full["dram_plus_io_gb_s"] = total([dram, io])
-    return full
 
 
 def _number(item: Item, name: str) -> Interval:

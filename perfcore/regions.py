@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
-from perfcore.formulas import performance_density
-from perfcore.quantity import UNKNOWN, ZERO, Interval, Value, common, exactly, plain, point
+from perfcore.formulas import analog_bits_x_tops_2022, performance_density
+from perfcore.quantity import UNKNOWN, ZERO, Interval, Value, common, exactly, plain, point, scaled, total
 from perfcore.rules import Bound
 from perfcore.terms import FACTS
 
@@ -105,10 +105,32 @@ def _possible(spread: Interval, given: Value) -> Interval | None:
     return common(spread, given) if isinstance(given, Interval) else spread
 
 
+def completed(values: Mapping[str, Value]) -> dict[str, Value]:
+    """Fill in the measures that follow from others."""
+    full = dict(values)
+    digital, analog = full["bits_x_tops_2022"], full["analog_tops"]
+    assert isinstance(analog, Interval)
+    if digital == UNKNOWN:
+        digital = full["tpp"]
+    assert isinstance(digital, Interval)
+    counted = scaled(analog, exactly(analog_bits_x_tops_2022, 1))
+    full["bits_x_tops_2022"] = digital
+    full["analog_bits_x_tops_2022"] = counted
+    full["total_bits_x_tops_2022"] = total([digital, counted])
+    dram, io = full["dram_bandwidth_gb_s"], full["io_bandwidth_gb_s"]
+    assert isinstance(dram, Interval)
+    assert isinstance(io, Interval)
+    full["dram_plus_io_gb_s"] = total([dram, io])
+    return full
+
+
 def with_input(values: Values, name: str, value: Value) -> dict[str, Value]:
-    """Return the values with one input replaced; a density stated for the old TPP and area no longer holds."""
+    """Return the values with one input replaced, and what follows from it.
+
+    A density stated for the old TPP and area no longer holds.
+    """
     kept = {key: known for key, known in values.items() if key != DENSITY or name not in ("tpp", AREA)}
-    return {**kept, name: value}
+    return completed({**kept, name: value})
 
 
 def worlds(values: Values, tests: Mapping[str, tuple[Bound, ...]]) -> list[World]:

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from perfcore.items import tpp_of
 from perfcore.quantity import UNKNOWN, ZERO, Interval, Value, common, point
-from perfcore.readings import completed
-from perfcore.regions import DENSITY
+from perfcore.regions import DENSITY, completed
 from perfcore.schema import number_problem
 from perfcore.terms import FORMATS
 

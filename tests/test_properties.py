@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from perfcore.changes import flips, settling
 from perfcore.outcome import Outcome, classify
 from perfcore.quantity import UNKNOWN, Interval, Value, point
-from perfcore.readings import completed
+from perfcore.regions import completed
 from perfcore.rules import load
 from perfcore.verdict import Verdict
 
@@ -142,6 +142,25 @@ def test_a_flip_flips_and_nothing_nearer_does(design: dict[str, Value], on: date
         before = flip.to + (-step if up else step) if flip.inclusive else flip.to
         if (before > flip.present) == up and before > 0:
             assert answer({**design, flip.input: point(before)}, on).status in (now.status, "undetermined")
+
+
+@given(
+    design=designs,
+    on=days,
+    other=numbers,
+    name=st.sampled_from(["tpp", "applicable_die_area_mm2", "io_bandwidth_gb_s"]),
+)
+def test_no_flip_is_missed(design: dict[str, Value], on: date, other: Fraction, name: str) -> None:
+    """Where another value of one input gives another answer, a flip lies between it and the present value."""
+    now, present = answer(design, on), design[name]
+    if now.status == "undetermined" or not isinstance(present, Interval) or not present.is_point:
+        return
+    if answer({**design, name: point(other)}, on).status in (now.status, "undetermined"):
+        return
+    found = flips(RULE.in_force(on), values(design), now)
+    names = (name, "bits_x_tops_2022") if name == "tpp" else (name,)  # the measure of 2022 follows TPP
+    ends = sorted((present.low, other))
+    assert any(flip.input in names and ends[0] <= flip.to <= ends[1] for flip in found)
 
 
 @given(tpp=numbers, area=numbers, dies=st.sampled_from([1, 2, 4, 5, 8, 10]), on=days)
