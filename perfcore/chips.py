@@ -79,9 +79,7 @@ def find(name: str) -> str:
 
     near = [spoken[n] for n in get_close_matches(normal(name), spoken, n=3, cutoff=0.6)]
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    raise PerfcoreError(
-        f"{name!r} is no chip or memory part of the catalogue and no file; {hint}(perfcore chips lists them)"
-    )
+    raise PerfcoreError(f"{name!r} is nothing of the catalogue and no file; {hint}(perfcore chips lists them)")
 
 
 def load(name_or_path: str | Path) -> Item:

@@ -261,7 +261,7 @@ def timeline_text(answers: list[Verdict], asked: str) -> str:
         rows.append(
             (
                 str(answer.on),
-                answer.status.replace("_", " "),
+                answer.status.replace("_", " ") if "tpp" in answer.metrics else "-",
                 ", ".join(answer.paragraphs),
                 _beside(answer),
                 _cited(answer),

@@ -14,7 +14,7 @@ from perfcore.quantity import interval_of, plain
 from perfcore.readings import metrics_of
 from perfcore.regions import DENSITY, density
 from perfcore.terms import TERMS, weakest
-from perfcore.verdict import METRICS
+from perfcore.verdict import METRICS, OF_KIND
 
 EPILOG = """\b
 Examples:
@@ -36,17 +36,23 @@ def command(name: str | None, as_json: bool) -> None:
         else:
             click.echo("\n".join(_lines(item)))
         return
-    items = [catalogue.load(item_id) for kind in ("chip", "memory") for item_id in catalogue.ids(kind)]
+    items = [catalogue.load(item_id) for kind in catalogue.FOLDERS for item_id in catalogue.ids(kind)]
     if as_json:
         print_json({"chips": [_summary(item) for item in items]})
         return
     click.echo(_chip_table([item for item in items if item.kind == "chip"]))
     click.echo()
     click.echo(_memory_table([item for item in items if item.kind == "memory"]))
+    others = [item for item in items if item.kind in OF_KIND]
+    if others:
+        click.echo()
+        click.echo(_other_table(others))
 
 
 def _metrics(item: Item) -> dict[str, Any]:
     values = metrics_of(item)
+    if item.kind in OF_KIND:
+        return {name: plain(values[name]) for name in OF_KIND[item.kind] if name in item.document}
     shown = {name: plain(density(values) if name == DENSITY else values[name]) for name in METRICS}
     if item.kind == "memory":
         name = "hbm_bandwidth_density_gb_s_mm2"
@@ -186,6 +192,14 @@ def _chip_table(items: list[Item]) -> str:
         numbers = [number(summary["metrics"][name], 4 if name == DENSITY else 6) for name in METRICS]
         rows.append((item.id, *numbers, datacenter, weakest(marks) if marks else ""))
     return text_table(head, rows, right=[1, 2, 3, 4, 5])
+
+
+def _other_table(items: list[Item]) -> str:
+    rows = []
+    for item in items:
+        stated = "; ".join(f"{TERMS[name].label} {number(value)}" for name, value in _metrics(item).items())
+        rows.append((item.id, item.kind, stated))
+    return text_table(("system or process", "kind", "states"), rows)
 
 
 def _memory_table(items: list[Item]) -> str:
