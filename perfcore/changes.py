@@ -168,7 +168,7 @@ def _stretches(version: Version, values: Values, name: str, value: Value) -> Ite
     merged: list[tuple[Interval, Outcome]] = []
     for part in cells(domain, _cuts(version, values, name)):
         then = classify(version, with_input(values, name, part))
-        if merged and merged[-1][1][:2] == then[:2] and merged[-1][0].high == part.low:
+        if merged and merged[-1][1][:2] == then[:2]:
             before = merged.pop()[0]
             merged.append((Interval(before.low, part.high, before.low_open, part.high_open), then))
         else:

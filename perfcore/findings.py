@@ -77,11 +77,15 @@ def _notes(rule: Rule, version: Version, paragraph: Paragraph) -> tuple[Paragrap
 
 
 def _applies(paragraph: Paragraph, values: Values, governs: frozenset[str]) -> bool:
-    """Whether a paragraph speaks of an item so classified and of its destination, as far as they are known."""
-    words = [bound for bound in paragraph.bounds if isinstance(bound.threshold, tuple)]
-    speaks = [_all_hold(bound, governs) for bound in words if bound.metric == "classified"]
-    others = [met(bound, values) for bound in words if bound.metric != "classified"]
-    return bool(speaks) and False not in others and set(speaks) == {True}
+    """Whether some alternative of a paragraph speaks of an item so classified and of its destination."""
+    return any(_speaks(bounds, values, governs) for bounds in paragraph.alternatives)
+
+
+def _speaks(bounds: tuple[Bound, ...], values: Values, governs: frozenset[str]) -> bool:
+    words = [bound for bound in bounds if isinstance(bound.threshold, tuple)]
+    classes = {_all_hold(bound, governs) for bound in words if bound.metric == "classified"}
+    others = {met(bound, values) for bound in words if bound.metric != "classified"}
+    return classes == {True} and False not in others
 
 
 def _all_hold(bound: Bound, governs: frozenset[str]) -> bool | None:

@@ -168,7 +168,7 @@ def read_as(reading: Reading, item: Item, values: Mapping[str, Value]) -> Values
     if all(values[name] == value for name, value in changes.items()):
         return None
     # The 2022 measure follows TPP where the file does not give it.
-    if "tpp" in changes and "bits_x_tops_2022" not in changes and "bits_x_tops_2022" not in item.given:
+    if "tpp" in changes and "bits_x_tops_2022" not in {*changes, *stated}:
         changes = {**changes, "bits_x_tops_2022": UNKNOWN}
     if {"tpp", "applicable_die_area_mm2"} & changes.keys():
         changes = {**changes, "performance_density": UNKNOWN}  # what was stated no longer holds

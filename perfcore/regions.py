@@ -41,7 +41,7 @@ def cells(domain: Interval, cuts: Iterable[Fraction]) -> list[Interval]:
             parts.append(Interval(low, cut, low_open, True))
         parts.append(Interval(cut, cut))
         low, low_open = cut, True
-    if domain.high is None or low < domain.high or (low == domain.high and not low_open and not domain.high_open):
+    if domain.high is None or low < domain.high:
         parts.append(Interval(low, domain.high, low_open, domain.high_open))
     return parts
 
@@ -108,16 +108,16 @@ def _possible(spread: Interval, given: Value) -> Interval | None:
 def completed(values: Mapping[str, Value]) -> dict[str, Value]:
     """Fill in the measures that follow from others."""
     full = dict(values)
-    digital, analog = full["bits_x_tops_2022"], full["analog_tops"]
+    names = ("bits_x_tops_2022", "analog_tops", "dram_bandwidth_gb_s", "io_bandwidth_gb_s")
+    digital, analog, dram, io = (full.get(name, UNKNOWN) for name in names)
     assert isinstance(analog, Interval)
     if digital == UNKNOWN:
-        digital = full["tpp"]
+        digital = full.get("tpp", UNKNOWN)
     assert isinstance(digital, Interval)
     counted = scaled(analog, exactly(analog_bits_x_tops_2022, 1))
     full["bits_x_tops_2022"] = digital
     full["analog_bits_x_tops_2022"] = counted
     full["total_bits_x_tops_2022"] = total([digital, counted])
-    dram, io = full["dram_bandwidth_gb_s"], full["io_bandwidth_gb_s"]
     assert isinstance(dram, Interval)
     assert isinstance(io, Interval)
     full["dram_plus_io_gb_s"] = total([dram, io])

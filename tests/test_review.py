@@ -217,6 +217,23 @@ def test_names_of_the_catalogue_are_those_the_files_state() -> None:
             assert sorted(chips._heads()[item_id][1]) == sorted([document["name"], *document["aliases"]])
 
 
+def test_a_stated_2022_measure_is_not_read_anew() -> None:
+    chip = item(peak_dense_tflops={"tf32": 100})
+    verdict = check(chip, on="2022-12-01", facts={"bits_x_tops_2022": 1000})
+    readings = {reading["reading"]: reading["metrics"] for reading in verdict.readings}
+    assert "bits_x_tops_2022" not in readings["tf32_as_32_bits"]
+
+
+def test_otherwise_speaks_for_the_alternative_that_fits(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        RULE + "[[version.paragraph]]\nid = 'p'\notherwise = 'no'\nany_of = [ { classified = '3A090.a', "
+        "tpp = { below = 5000 } }, { classified = '3A090.b', tpp = { below = 3000 } } ]\n"
+    )
+    found = check(item(tpp=6000), on="2024-06-01", rules=own).findings
+    assert [(f.met, f.outcome) for f in found if f.rule == "own"] == [(False, "no")]
+
+
 def test_python_arguments() -> None:
     from datetime import datetime
 
