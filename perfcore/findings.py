@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 from perfcore import changes
-from perfcore.outcome import governing, is_under, layer_met
+from perfcore.outcome import governing, layer_met, notes_to
 from perfcore.quantity import Interval, Value, plain
 from perfcore.readings import Values
 from perfcore.regions import DENSITY, density, met
@@ -41,7 +41,9 @@ def _finding(
     values: Values,
     governs: frozenset[str],
 ) -> Finding:
-    is_met = layer_met(paragraph, classification, values, _notes(rule, version, paragraph))
+    # In ECCN 3A090 `met` speaks of the words, and the status says what a note takes out.
+    notes = () if rule.id == THE_RULE else notes_to(paragraph, version)
+    is_met = layer_met(paragraph, classification, values, notes)
     applies = _applies(paragraph, values, governs)
     outcome = paragraph.outcome if is_met is not False else (paragraph.otherwise if applies else "")
     compliance = paragraph.compliance or version.compliance
@@ -54,26 +56,21 @@ def _finding(
         tests=tuple(t for b in paragraph.bounds if _says_something(t := _test(b, values, governs))),
         source=dict(version.source),
         outcome=outcome,
-        open_because=paragraph.open_because if is_met is None else "",
+        open_because=paragraph.open_because if is_met is None and _may_be_silent(paragraph, values) else "",
         status=version.status,
         conditions=paragraph.conditions if is_met is not False else (),
         compliance=compliance.isoformat() if compliance else None,
     )
 
 
+def _may_be_silent(paragraph: Paragraph, values: Values) -> bool:
+    """Whether the text, and not a fact that is not given, is what leaves a paragraph open."""
+    return all(met(bound, values) for bound in paragraph.open_if)
+
+
 def _says_something(test: Test) -> bool:
     """Whether a test belongs in a finding; that the item is of the kind a paragraph speaks of goes without saying."""
     return test.met is not True or test.metric not in changes.KIND
-
-
-def _notes(rule: Rule, version: Version, paragraph: Paragraph) -> tuple[Paragraph, ...]:
-    """Return the notes that may take an item out of a paragraph.
-
-    Not for ECCN 3A090: there ``met`` speaks of the words, and the status says what a note takes out.
-    """
-    if rule.id == THE_RULE:
-        return ()
-    return tuple(p for p in version.paragraphs if any(is_under(paragraph.id, heading) for heading in p.excludes))
 
 
 def _applies(paragraph: Paragraph, values: Values, governs: frozenset[str]) -> bool:

@@ -30,8 +30,8 @@ def is_met(paragraph: Paragraph, world: World) -> bool:
 
 def stands(paragraph: Paragraph, world: World) -> bool | None:
     """Whether a paragraph is met at one point, or None where its text leaves that open."""
-    silent = bool(paragraph.open_because) and all(bound.holds(world[bound.metric]) for bound in paragraph.open_if)
-    return None if silent else is_met(paragraph, world)
+    holds = all(bound.holds(world[bound.metric]) for bound in (*paragraph.common, *paragraph.open_if))
+    return None if paragraph.open_because and holds else is_met(paragraph, world)
 
 
 def is_under(paragraph_id: str, heading: str) -> bool:
@@ -66,6 +66,11 @@ def classify(version: Version | None, values: Values) -> Outcome:
     status = statuses.pop() if len(statuses) == 1 else UNDETERMINED
     certain = frozenset.intersection(*sets)
     return Outcome(status, tuple(sorted(certain)), tuple(sorted(frozenset.union(*sets) - certain)))
+
+
+def notes_to(paragraph: Paragraph, version: Version) -> tuple[Paragraph, ...]:
+    """Return the notes of a version that may take an item out of a paragraph."""
+    return tuple(p for p in version.paragraphs if any(is_under(paragraph.id, heading) for heading in p.excludes))
 
 
 def layer_met(

@@ -7,9 +7,10 @@ from fractions import Fraction
 from typing import Any
 
 from perfcore import chips
+from perfcore.errors import PerfcoreError
 from perfcore.formulas import margin
 from perfcore.items import Item
-from perfcore.outcome import CONTROLLED, UNDETERMINED, classify, layer_met
+from perfcore.outcome import CONTROLLED, UNDETERMINED, classify, layer_met, notes_to
 from perfcore.quantity import Interval, exactly
 from perfcore.readings import Values, metrics_of
 from perfcore.regions import DENSITY, density
@@ -63,20 +64,24 @@ def against_catalogue(rule: Rule, on: date) -> Comparison:
     under ECCN 3A090 is undetermined.
     """
     version, today = rule.in_force(on), load(THE_RULE).in_force(on)
+    if "chip" not in rule.subject:
+        raise PerfcoreError(f"{rule.id}: speaks of {', '.join(rule.subject)}; the catalogue is of chips")
+    if version is None or not version.paragraphs:
+        raise PerfcoreError(f"{rule.id}: no paragraph of it is in force on {on}; give another day with --on")
     groups: dict[str, list[str]] = {name: [] for name in ("newly_caught", "released", "both", "neither", "open")}
     known: list[tuple[Item, Values]] = []
     for item in map(chips.load, chips.ids()):
         values = metrics_of(item)
         known.append((item, values))
         groups[_group(version, today, values)].append(item.id)
-    bounds = [b for p in version.paragraphs for b in p.bounds if isinstance(b.threshold, Fraction)] if version else []
+    bounds = [b for p in version.paragraphs for b in p.bounds if isinstance(b.threshold, Fraction)]
     nearest = tuple(_nearest(bound, known) for bound in dict.fromkeys(bounds) if bound.threshold)
     return Comparison(rule.id, on, **{name: tuple(ids) for name, ids in groups.items()}, nearest=nearest)
 
 
-def _group(version: Version | None, today: Version | None, values: Values) -> str:
-    paragraphs = version.paragraphs if version else ()
-    answers = [layer_met(p, today, values) for p in paragraphs if p.layer != "exclusion"]
+def _group(version: Version, today: Version | None, values: Values) -> str:
+    said = [p for p in version.paragraphs if p.layer != "exclusion"]
+    answers = [layer_met(p, today, values, notes_to(p, version)) for p in said]
     status = classify(today, values).status
     caught = True if True in answers else (None if None in answers else False)
     if caught is None or status == UNDETERMINED:

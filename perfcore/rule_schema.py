@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from perfcore.errors import suggestion
-from perfcore.schema import COUNTRY, GOVERNING, Problem, number_problem, shown
+from perfcore.schema import COUNTRY, GOVERNING, WORDS, Problem, number_problem, shown
 from perfcore.terms import FACTS
 
 LAYERS = (
@@ -116,9 +116,8 @@ def _version_problems(version: Mapping[str, Any], path: str, layer: str) -> list
         if isinstance(source.get("certainty", ""), str) and source.get("certainty", CERTAINTY[0]) not in CERTAINTY:
             found.append((f"{path}.source.certainty", _not_one_of(source["certainty"], CERTAINTY)))
     paragraphs = version.get("paragraph", [])
-    if not found and not all(isinstance(p, dict) for p in paragraphs):
-        found.append((f"{path}.paragraph", "found a list; allowed: tables, each written [[version.paragraph]]"))
-    if found:
+    if not isinstance(paragraphs, list) or not all(isinstance(p, dict) for p in paragraphs):
+        found.append((f"{path}.paragraph", "allowed: tables, each written [[version.paragraph]]"))
         return found
     seen: set[str] = set()
     for place, paragraph in enumerate(paragraphs, 1):
@@ -138,7 +137,9 @@ def _exclusion_problems(paragraphs: list[dict[str, Any]], path: str) -> list[Pro
     for place, paragraph in enumerate(paragraphs, 1):
         here = f"{path}.paragraph.{place}"
         for heading in paragraph.get("excludes", ()):
-            if not any(name == heading or name.startswith(heading + ".") for name in ids):
+            if heading == paragraph["id"]:
+                found.append((f"{here}.excludes", f"found {heading!r}, itself"))
+            elif not any(name == heading or name.startswith(heading + ".") for name in ids):
                 found.append((f"{here}.excludes", f"found {heading!r}, but the version has no such paragraph"))
         if bool(paragraph.get("excludes")) != (paragraph.get("layer") == "exclusion"):
             found.append((here, "contradicts itself: excludes and layer = 'exclusion' go together"))
@@ -167,6 +168,21 @@ def _paragraph_problems(paragraph: Mapping[str, Any], path: str) -> list[Problem
             found.append((f"{path}.any_of", f"found {shown(alternative)}; allowed: a table of tests"))
         else:
             found += _tests_problems(alternative, f"{path}.any_of")
+            found += _contradictions(paragraph.get("all_of", {}), alternative, f"{path}.any_of")
+    return found
+
+
+def _contradictions(common: Mapping[str, Any], alternative: Mapping[str, Any], path: str) -> list[Problem]:
+    """Name each term of which all_of and an alternative together ask what nothing can meet."""
+    found = []
+    for metric, wanted in alternative.items():
+        other = common.get(metric)
+        if isinstance(wanted, dict) and isinstance(other, dict):
+            sound = not any(_number_test_problems(each, path) for each in (wanted, other))
+            if sound and _is_empty_of(wanted, other):
+                found.append((f"{path}.{metric}", "contradicts all_of: no number can meet both"))
+        elif isinstance(wanted, bool) and isinstance(other, bool) and wanted != other:
+            found.append((f"{path}.{metric}", "contradicts all_of"))
     return found
 
 
@@ -201,7 +217,8 @@ def _word_problems(metric: str, wanted: Any, path: str) -> list[Problem]:
     if metric == "destination":
         said = "allowed: a country in two letters, such as cn"
         return [(path, f"found {shown(word)}; {said}") for word in words if not COUNTRY.fullmatch(word)]
-    return []
+    allowed = WORDS.get(metric)
+    return [(path, _not_one_of(word, allowed)) for word in words if allowed and word.lower() not in allowed]
 
 
 def _is_words(wanted: Any) -> bool:
@@ -223,18 +240,20 @@ def _number_test_problems(wanted: Any, path: str) -> list[Problem]:
             )
         elif (wrong := number_problem(number, zero=True)) is not None:
             found.append((f"{path}.{test}", f"found {shown(number)}{wrong}; allowed: a number of 0 or more"))
-    if not found and _is_empty(wanted):
+    if not found and _is_empty_of(wanted):
         found.append((path, "no number can meet this; the lower bound is not under the upper"))
     return found
 
 
-def _is_empty(wanted: Mapping[str, int | Decimal]) -> bool:
-    lows = [number for test, number in wanted.items() if test in ("at_least", "more_than")]
-    highs = [number for test, number in wanted.items() if test in ("below", "at_most")]
+def _is_empty_of(*several: Mapping[str, int | Decimal]) -> bool:
+    """Whether no number meets all of some comparisons."""
+    tests = [(test, number) for wanted in several for test, number in wanted.items()]
+    lows = [number for test, number in tests if test in ("at_least", "more_than")]
+    highs = [number for test, number in tests if test in ("below", "at_most")]
     if not lows or not highs:
         return False
     low, high = max(lows), min(highs)
-    closed = wanted.get("more_than") != low and wanted.get("below") != high
+    closed = ("more_than", low) not in tests and ("below", high) not in tests
     return low > high or (low == high and not closed)
 
 

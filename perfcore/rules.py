@@ -52,13 +52,14 @@ def by_metric(bounds: Iterable[Bound]) -> dict[str, tuple[Bound, ...]]:
 class Paragraph:
     """A paragraph: any of some alternatives, each of which is all of its bounds.
 
-    Where all of ``open_if`` hold, the text itself does not say whether the paragraph is met; an ``open_if`` without
-    bounds and with a reason says so of every item (a rule whose numbers are not known).
+    ``common`` are the bounds of every alternative. Where they and all of ``open_if`` hold, the text itself does not say
+    whether the paragraph is met; with a reason alone it says so of every item (a rule whose numbers are not known).
     """
 
     id: str
     layer: str
     alternatives: tuple[tuple[Bound, ...], ...]
+    common: tuple[Bound, ...] = ()
     text: str = ""
     labels: tuple[str, ...] = ("",)
     open_if: tuple[Bound, ...] = ()
@@ -73,7 +74,7 @@ class Paragraph:
     @cached_property
     def bounds(self) -> tuple[Bound, ...]:
         """Every bound once, in the order of the text."""
-        several = (*self.alternatives, self.open_if)
+        several = (*self.alternatives, self.common, self.open_if)
         return tuple(dict.fromkeys(bound for bounds in several for bound in bounds))
 
 
@@ -211,7 +212,7 @@ def _version(entry: Mapping[str, Any], layer: str, earlier: Mapping[date, Versio
         published=entry.get("published"),
         compliance=entry.get("compliance"),
         until=entry.get("until"),
-        status=entry.get("status", "in force"),
+        status=entry.get("status", "in force" if layer != "proposal" else "proposed"),
         summary=entry.get("summary", ""),
     )
 
@@ -223,6 +224,7 @@ def _paragraph(entry: Mapping[str, Any], layer: str) -> Paragraph:
         id=entry["id"],
         layer=entry.get("layer", layer),
         alternatives=tuple(common + _bounds(alternative) for alternative in several),
+        common=common,
         labels=tuple(alternative.get("label", "") for alternative in several),
         open_if=_bounds(entry.get("open_if", {})),
         open_because=entry.get("open_because", ""),

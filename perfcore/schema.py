@@ -28,6 +28,7 @@ WORDS = {
     "basis": ("rated", "as operated", "announced"),
     "exporter": ("front_end_fabricator", "osat", "other"),
     "packager": ("front_end_fabricator", "approved_osat", "other"),
+    "addressee": ("nvidia", "amd", "intel", "other"),
     "product": ("logic", "nand", "dram"),
     "designer": ("approved", "authorized", "other"),
 }
@@ -61,6 +62,8 @@ PROCESS_FACTS = (
     "dram_density_gb_mm2",
     "tsv_per_die",
 )
+# Numbers of which there may be none.
+ZERO_ALLOWED = ("tsv_per_die",)
 SETTABLE_FACTS = tuple(name for name in FACTS if name not in ("classified", *DERIVED))
 
 CHIP: Shape = {
@@ -144,7 +147,7 @@ def check_value(path: str, name: str, value: Any) -> list[Problem]:
     """Check one value against the kind of the term of its name."""
     kind = TERMS[name].kind
     if kind == "number" or (kind == "any" and not isinstance(value, str)):
-        return check_number(path, value, TERMS[name].unit)
+        return check_number(path, value, TERMS[name].unit, zero=name in ZERO_ALLOWED)
     allowed = {
         "count": ("a whole number from 1 to 10000", _is_count),
         "yes_no": ("true or false", lambda v: isinstance(v, bool)),
@@ -166,11 +169,11 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 10_000
 
 
-def check_number(path: str, value: Any, unit: str) -> list[Problem]:
+def check_number(path: str, value: Any, unit: str, zero: bool = False) -> list[Problem]:
     """Check a number above 0, or a table of low and high with low not above high."""
     said = f"a number above 0 [{unit}]" if unit else "a number above 0"
     if not isinstance(value, dict):
-        wrong = number_problem(value)
+        wrong = number_problem(value, zero)
         return (
             [(path, f"found {shown(value)}{wrong}; allowed: {said} or {{ low = , high = }}")]
             if wrong is not None
@@ -186,7 +189,7 @@ def check_number(path: str, value: Any, unit: str) -> list[Problem]:
     ends = [
         (f"{path}.{end}", f"found {shown(value[end])}{wrong}; allowed: {said}")
         for end in ("low", "high")
-        if (wrong := number_problem(value[end])) is not None
+        if (wrong := number_problem(value[end], zero)) is not None
     ]
     if not ends and value["low"] > value["high"]:
         return [(path, f"found low {value['low']} above high {value['high']}; allowed: low at most high")]

@@ -102,8 +102,8 @@ def test_facts_and_review_policy() -> None:
     case_by_case = [(True, "application reviewed case by case")]
     assert review("--fact", "destination=cn", "--fact", "exported_from_us=true") == case_by_case
     assert review("--to", "CN", "--from", "us") == case_by_case
-    assert review("--to", "cn", "--from", "sg")[0][0] is False
-    assert review()[0][0] is None
+    assert review("--to", "cn", "--from", "sg") == [(True, "presumption of denial")]
+    assert {met for met, _ in review()} == {None}
     dc = document("check", "4090d", "--on", "2024-01-01", "--fact", "datacenter=true")["results"][0]
     assert dc["status"] == "controlled"
 
@@ -137,6 +137,10 @@ MISTAKES = [
     (("check", "h20", "--fact", "tppp=3"), "did you mean tpp"),
     (("check", "h20", "--to", "china"), "two letters"),
     (("check", "h20", "--from", "china"), "two letters"),
+    (("check", "h20", "--to", "cn", "--fact", "destination=us"), "give one"),
+    (("rules", "us_supercomputer", "--catalogue"), "speaks of system"),
+    (("rules", "us_tariff_section_232", "--catalogue", "--on", "2025-01-01"), "in force"),
+    (("rules", "--catalogue"), "no rule"),
     (("check", "h20", "--fact", "exporter=me"), "allowed: front_end_fabricator"),
     (("check", "h20", "--fact", "tpp=many"), "'many' (text)"),
     (("check", "h20", "--fact", "tpp=-3"), "negative"),

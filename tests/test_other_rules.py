@@ -38,6 +38,7 @@ def bands(dram: str, io: str, both: str) -> list[tuple[str, str, str]]:
     return [("dram_bandwidth_gb_s", ">=", dram), ("io_bandwidth_gb_s", ">=", io), ("dram_plus_io_gb_s", ">=", both)]
 
 
+SUPERCOMPUTER = [("volume_ft3", "<=", "41600"), ("fp64_petaflops", ">=", "100"), ("fp32_petaflops", ">=", "200")]
 ADVANCED = [("node_nm", "<=", "16"), ("nand_layers", ">=", "128")]
 FOUNDRY = [
     ("applicable_die_area_mm2", ">", "0"),
@@ -59,15 +60,18 @@ QUARTERS = [
 ]
 # rule -> effective date -> bounds, typed from the sources each rule file cites
 LAW: dict[str, dict[str, list[tuple[str, str, str]]]] = {
-    "us_licence_exception_nac_aca": {"2023-11-17": [("tpp", ">=", "4800")], "2024-04-04": [("tpp", ">=", "4800")]},
+    "us_licence_exception_nac_aca": {"2023-11-17": [("tpp", ">=", "4800")], "2024-04-04": [("tpp", ">=", "4800")], "2025-01-13": [("tpp", ">=", "4800")]},
     "us_licence_exception_hbm": {"2024-12-02": [("hbm_bandwidth_density_gb_s_mm2", "<", "3.3")]},
-    "us_review_policy_china": {"2026-01-15": [("tpp", "<", "21000"), ("dram_bandwidth_gb_s", "<", "6500")]},
+    "us_review_policy_china": {
+        "2024-04-04": [],
+        "2026-01-15": [(metric, op, n) for metric, n in (("tpp", "21000"), ("dram_bandwidth_gb_s", "6500")) for op in ("<", ">=")],
+    },
     "us_eccn_4a090": {
-        "2022-10-21": [("bits_x_tops_2022", ">=", "4800"), ("bits_x_tops_2022", "<=", "4800"), ("io_bandwidth_gb_s", ">=", "600")],
+        "2022-10-21": [("total_bits_x_tops_2022", ">=", "4800"), ("total_bits_x_tops_2022", "<=", "4800")],
         "2023-11-17": [],
     },
     "us_eccn_3a991_p": {"2022-10-21": [("tops", ">=", "8"), ("io_bandwidth_gb_s", ">=", "150")]},
-    "us_supercomputer": {"2022-10-21": [("volume_ft3", "<=", "41600"), ("fp64_petaflops", ">=", "100"), ("fp32_petaflops", ">=", "200")]},
+    "us_supercomputer": dict.fromkeys(("2022-10-21", "2023-11-17"), SUPERCOMPUTER),
     "us_advanced_node": {
         "2022-10-07": [*ADVANCED, ("dram_half_pitch_nm", "<=", "18")],
         "2024-12-02": [*ADVANCED, ("dram_cell_area_um2", "<", "0.0019"), ("dram_density_gb_mm2", ">", "0.288")],
@@ -81,7 +85,7 @@ LAW: dict[str, dict[str, list[tuple[str, str, str]]]] = {
         ]
     },
     "us_eccn_4e091": {"2025-01-13": [("training_operations", ">=", "1e26")]},
-    "us_letters": {"2022-08-26": [], "2022-10-21": [], "2025-04-09": bands("1400", "1100", "1700")},
+    "us_letters": {"2022-08-26": [], "2022-10-21": [], "2023-10-23": [], "2025-04-09": bands("1400", "1100", "1700")},
     "us_tariff_section_232": {"2026-01-15": [*BOX_1, *BOX_2]},
     "us_bill_safe_chips": {"0001-01-01": [*LINES, *bands("4100", "1100", "5000")]},
     "us_bill_ai_overwatch": {"0001-01-01": [*LINES, *bands("1400", "1100", "1700"), ("tpp", ">=", "21000"), ("performance_density", ">=", "21")]},
@@ -179,7 +183,7 @@ def test_row_59_foundry(billion: float, overcome: bool) -> None:
     """Note 1.b (a): below 30 billion transistors."""
     chip = foundry_chip(billion, True, 2026)
     assert met("us_foundry_presumption", "Note 1 to 3A090.a", chip, "2026-11-22") is True
-    assert met("us_foundry_presumption", "Note 1.b.a, 1.c.a", chip, "2026-11-22") is overcome
+    assert met("us_foundry_presumption", "Note 1.b, 1.c", chip, "2026-11-22") is overcome
 
 
 @pytest.mark.parametrize(
@@ -198,7 +202,7 @@ def test_row_59_foundry(billion: float, overcome: bool) -> None:
 )
 def test_rows_60_and_61_foundry(hbm: bool, billion: float, year: int, overcome: bool | None) -> None:
     chip = foundry_chip(billion, hbm, year)
-    assert met("us_foundry_presumption", "Note 1.b.b, 1.c.b", chip, "2026-11-22") is overcome
+    assert met("us_foundry_presumption", "Note 1.b, no HBM", chip, "2026-11-22") is overcome
 
 
 @pytest.mark.parametrize(
@@ -214,6 +218,54 @@ def test_rows_60_and_61_foundry(hbm: bool, billion: float, year: int, overcome: 
 def test_the_day_that_stands_in_neither_clause(designer: str, on: str, overcome: bool | None) -> None:
     chip = with_facts(item(tpp=1000, applicable_die_area_mm2=500), {**FOUNDRY_FACTS, "designer": designer})
     assert met("us_foundry_presumption", "Note 1.a", chip, on) is overcome
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"exporter": "other"},
+        {"packager": "other"},
+        {"packaged_in_macau_or_d5": True},
+    ],
+)
+def test_what_the_text_leaves_open_is_open_only_for_whom_it_speaks_of(facts: dict[str, Any]) -> None:
+    chip = with_facts(foundry_chip(34, False, 2028), {"designer": "authorized", **facts})
+    assert met("us_foundry_presumption", "Note 1.b, no HBM", chip, "2026-12-31") is False
+    assert met("us_foundry_presumption", "Note 1.c, no HBM", chip, "2026-12-31") is False
+    if "exporter" in facts:
+        assert met("us_foundry_presumption", "Note 1.a", chip, "2026-12-31") is False
+
+
+def review(name: str, on: str, **facts: Any) -> list[tuple[bool | None, str]]:
+    also = check(name, on=on, facts=facts).also
+    return [(entry["met"], entry["outcome"]) for entry in also if entry["layer"] == "review_policy"]
+
+
+def test_review_before_2026_and_of_other_items() -> None:
+    """89 FR 23876 (reported): denial for datacenter items of 3A090.a, case by case for the others."""
+    denial, case_by_case = [(True, "presumption of denial")], [(True, "application reviewed case by case")]
+    assert review("h200", "2025-06-01", destination="cn") == denial
+    assert review("a30", "2026-02-01", destination="cn", exported_from_us=False) == case_by_case
+    assert review("5090", "2026-02-01", destination="cn", exported_from_us=False) == case_by_case
+    assert review("b200", "2026-02-01", destination="cn", exported_from_us=True) == denial
+    assert review("h200", "2026-02-01", destination="gb", exported_from_us=True) == []
+
+
+def test_letters_reach_the_companies_and_countries_they_name() -> None:
+    def letters(name: str, on: str, **facts: Any) -> list[bool | None]:
+        return [f.met for f in check(name, on=on, facts=facts).findings if f.rule == "us_letters"]
+
+    assert letters("h20", "2025-05-01", destination="ru", addressee="nvidia") == [False, True]
+    assert letters("h20", "2025-05-01", destination="gb", addressee="nvidia") == [False, False]
+    assert letters("a100", "2022-10-20", addressee="intel") == [False]
+    assert letters("a100", "2022-10-20", addressee="nvidia") == [None]
+    assert letters("h800", "2023-11-01", addressee="nvidia") == [None]
+    assert letters("h800", "2023-11-17", addressee="nvidia") == []
+
+
+def test_no_vias_can_be_said() -> None:
+    part = process(product="dram", dram_cell_area_um2=0.003, dram_density_gb_mm2=0.19, tsv_per_die=0)
+    assert met("us_advanced_node", "advanced-node DRAM", part, "2025-02-01") is False
 
 
 def test_the_presumption_binds_nobody_else() -> None:
@@ -244,6 +296,7 @@ def test_letters_of_april_2025(dram: float, io: float, is_met: bool) -> None:
 
 def test_row_28_h20_meets_the_letter_by_dram_and_sum_not_by_io() -> None:
     finding = next(f for f in check("h20", on="2025-04-10", facts=LETTER).findings if f.rule == "us_letters")
+    assert finding.paragraph == "letters of April 2025"
     assert finding.met is True
     assert {t.metric: t.met for t in finding.tests if t.margin is not None} == {
         "dram_bandwidth_gb_s": True,

@@ -135,7 +135,7 @@ def test_dates_of_the_law() -> None:
         ("2024-12-02", "89 FR 96790"),
     ]
     assert RULE.versions[-1].compliance == date(2024, 12, 31)
-    assert load("us_review_policy_china").versions[0].effective == date(2026, 1, 15)
+    assert load("us_review_policy_china").versions[-1].effective == date(2026, 1, 15)
 
 
 @pytest.mark.parametrize("on", ["0001-01-01", "2022-10-20"])

@@ -71,7 +71,7 @@ def command(
     """Say whether chips, memory parts or designs cross a threshold of ECCN 3A090, and by how much."""
     day = parse_date(on, "--on") if on is not None else None
     rules = with_own(own) if own else shipped()
-    items = list(_items(chips, _trade(to, origin) | read_facts(facts)))
+    items = list(_items(chips, _together(_trade(to, origin), read_facts(facts))))
     days = [day] if day else None
     answers = [list(verdicts(item, days or effective_dates(rules, item.kind), rules)) for item in items]
     if as_json:
@@ -90,6 +90,14 @@ def _trade(to: str | None, origin: str | None) -> dict[str, object]:
             raise PerfcoreError(f"--from: found {origin!r}; allowed: a country in two letters, such as us")
         facts["exported_from_us"] = origin.lower() == "us"
     return facts
+
+
+def _together(short: dict[str, object], facts: dict[str, object]) -> dict[str, object]:
+    """Join the shorthand and the facts; the same fact twice is an error unless both say the same."""
+    for name in short.keys() & facts.keys():
+        if str(short[name]).lower() != str(facts[name]).lower():
+            raise PerfcoreError(f"--fact: {name} is {facts[name]}, but --to and --from say {short[name]}; give one")
+    return short | facts
 
 
 def _items(names: tuple[str, ...], facts: dict[str, object]) -> Iterator[Item]:

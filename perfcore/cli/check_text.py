@@ -245,7 +245,7 @@ def _layer(finding: Finding) -> str:
 
 def _why_open(findings: list[Finding]) -> str:
     """Name the facts that a rule waits for, or what its text leaves open."""
-    reasons = dict.fromkeys(f.open_because for f in findings if f.open_because and not f.tests)
+    reasons = dict.fromkeys(f.open_because for f in findings if f.open_because)
     missing = dict.fromkeys(test.metric for f in findings for test in f.tests if test.met is None)
     outcomes = dict.fromkeys(f.outcome for f in findings if f.outcome)
     needs = [f"depends on {', '.join(missing)}"] if missing else []

@@ -80,6 +80,8 @@ def _compare(rule: Rule, on: date, as_json: bool) -> None:
         click.echo(f"  {meaning}: {len(ids)}")
         if name in ("newly_caught", "released", "open"):
             click.echo("".join(f"    {chip}\n" for chip in ids), nl=False)
+    if not found.newly_caught and not found.both and not found.open:
+        click.echo("  no chip of the catalogue meets it")
     head = ("line", "nearest below", "", "nearest at or above", "")
     rows = [(_line(n.metric, n.test, n.threshold), *_near(n.below), *_near(n.above)) for n in found.nearest]
     click.echo(text_table(head, rows, right=[2, 4], indent="  "))
@@ -163,7 +165,7 @@ def _plain(threshold: Any) -> Any:
 
 
 def _lines(rule: Rule) -> list[str]:
-    lines = [styled(rule.name, bold=True), f"{rule.authority} ({rule.layer.replace('_', ' ')})"]
+    lines = [styled(rule.name, bold=True), f"{rule.authority or 'no authority named'} ({rule.layer.replace('_', ' ')})"]
     lines += [rule.note] if rule.note else []
     for place, version in enumerate(rule.versions):
         following = rule.versions[place + 1].effective if place + 1 < len(rule.versions) else None
@@ -177,7 +179,8 @@ def _version_lines(version: Version, following: date | None) -> list[str]:
     last = f" until {version.until}" if version.until else last
     source = version.source
     lines = [styled(f"{start}{last}: {version.summary}", bold=True)]
-    cited = f"  {source['title']}, {source.get('locator', '')} [{source.get('certainty', 'certainty not stated')}]"
+    where = f", {source['locator']}" if "locator" in source else ""
+    cited = f"  {source['title']}{where} [{source.get('certainty', 'certainty not stated')}]"
     if version.published:
         cited += f"; published {version.published}"
     if version.compliance:
