@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from perfcore import chips, evidence
+from perfcore.errors import PerfcoreError
 from perfcore.items import Item, item_of, tpp_of
 from perfcore.outcome import classify
 from perfcore.quantity import interval_of
@@ -104,6 +105,22 @@ def test_every_source_says_what_it_is() -> None:
 def test_names_are_unique() -> None:
     shared = {name: ids for name, ids in chips._names().items() if len(ids) > 1}
     assert not shared
+
+
+def test_two_files_with_one_alias_are_not_guessed_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "chips").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "chips" / f"{name}.toml").write_text(f'name = "{name}"\naliases = ["the chip"]\ntpp = 3\n')
+    monkeypatch.setattr(chips, "SPECS", tmp_path)
+    chips._heads.cache_clear()
+    chips._names.cache_clear()
+    try:
+        with pytest.raises(PerfcoreError, match="stands for several: one, two"):
+            chips.find("The-Chip")
+    finally:
+        monkeypatch.undo()
+        chips._heads.cache_clear()
+        chips._names.cache_clear()
 
 
 @pytest.mark.parametrize("item_id", chips.ids())

@@ -177,6 +177,7 @@ HBM = [
     (54, 2.001, "2024-12-01", "not_controlled", False),  # the day before it takes effect
     (55, 3.29, "2025-01-01", "controlled", True),
     (55, 3.3, "2025-01-01", "controlled", False),
+    (57, 7.0, "2025-01-01", "controlled", False),  # a stack on a logic die that is an interface with a PHY is in
 ]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from perfcore.cli.common import styled, styled_status
 from perfcore.display import number, percent, text_table
 from perfcore.result import Finding, Test, Verdict
+from perfcore.rule_schema import LAYERS
 from perfcore.terms import FACTS, WEAK_MARKS
 from perfcore.verdict import METRICS, OTHER_METRICS
 
@@ -218,6 +219,7 @@ def _also_lines(answer: Verdict) -> Iterator[str]:
         return
     yield "  beside the classification:"
     shown = [(other, _finding_of(answer, other)) for other in answer.also]
+    shown.sort(key=lambda pair: LAYERS.index(pair[1].layer))  # the law first, bills last
     for other, finding in shown:
         if other["met"] is None:
             continue
