@@ -1,5 +1,6 @@
 """The catalogue, by name; and a user's own files."""
 
+import os
 import re
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,8 @@ __all__ = ["Item", "find", "from_file", "ids", "load", "normal"]
 
 FOLDERS = {"chip": "chips", "memory": "memory", "system": "systems", "process": "processes"}
 _NAMES = re.compile(r"^(?:name|aliases)\s*=\s*(\[[^\]]*\]|\"[^\"]*\")", re.MULTILINE)
+_NOT_IN_A_LINE = re.compile(r"[^a-z0-9\n]")
+_TOP = 3000  # bytes; name and aliases stand at the top of a file
 _FILE_ENDINGS = (".toml", ".yaml", ".yml", ".json", ".csv", ".txt", ".ini", ".xml")
 
 
@@ -33,10 +36,17 @@ def _heads() -> dict[str, tuple[str, list[str]]]:
     """
     heads = {}
     for kind, folder in FOLDERS.items():
-        for path in sorted((SPECS / folder).glob("*.toml")):
-            found = _NAMES.findall(path.read_text("utf-8").partition("\n[")[0])
-            heads[path.stem] = (kind, re.findall(r'"([^"]+)"', "".join(found)))
+        for name in sorted(_toml_files(SPECS / folder)):
+            with open(SPECS / folder / name, "rb") as file:
+                top = file.read(_TOP).decode("utf-8", "ignore").partition("\n[")[0]
+            heads[name.removesuffix(".toml")] = (kind, re.findall(r'"([^"]+)"', "".join(_NAMES.findall(top))))
     return heads
+
+
+def _toml_files(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return [name for name in os.listdir(folder) if name.endswith(".toml")]
 
 
 @cache
@@ -44,7 +54,7 @@ def _names() -> dict[str, list[str]]:
     """Map each normal name to the ids that carry it."""
     names: dict[str, list[str]] = {}
     for item_id, (_, spoken) in _heads().items():
-        for name in {normal(n) for n in (item_id, *spoken)}:
+        for name in set(_NOT_IN_A_LINE.sub("", "\n".join((item_id, *spoken)).lower()).split("\n")):
             names.setdefault(name, []).append(item_id)
     return names
 

@@ -121,6 +121,7 @@ class Rule:
         return latest
 
 
+@cache
 def ids() -> tuple[str, ...]:
     """Return the ids of the rules perfcore ships.
 
