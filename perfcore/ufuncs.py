@@ -3,7 +3,8 @@
 ``ufuncs.tpp`` is to ``formulas.tpp`` as ``numpy.sqrt`` is to ``math.sqrt``: arrays and pandas columns in, the same out.
 
 >>> import numpy
->>> performance_density(numpy.array([2368.0, 4800.0]), 400.0)  # doctest: +SKIP
+>>> from perfcore import ufuncs
+>>> ufuncs.performance_density(numpy.array([2368.0, 4800.0]), 400.0)
 array([ 5.92, 12.  ])
 """
 

@@ -11,6 +11,7 @@ from conftest import exact, item, judged
 from perfcore import check
 from perfcore.items import item_of
 from perfcore.outcome import layer_met
+from perfcore.quantity import point
 from perfcore.readings import metrics_of
 from perfcore.rules import load, shipped
 from perfcore.terms import FACTS
@@ -396,3 +397,34 @@ def test_rules_whose_numbers_are_unknown_stay_open() -> None:
 def test_a_system_hears_of_its_own_rules_alone() -> None:
     answer = judged(system(fp64_petaflops=100, volume_ft3=41600), "2024-01-01")
     assert {finding.rule for finding in answer.findings} == {"us_supercomputer"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "paragraph", "values", "is_met"),
+    [
+        ("us_ai_diffusion", "country allocation", {"aggregate_tpp": 790_000_000}, True),
+        ("us_ai_diffusion", "country allocation", {"aggregate_tpp": 790_000_001}, False),
+        ("us_ai_diffusion", "740.29 LPP", {"aggregate_tpp": 26_900_000}, True),
+        ("us_ai_diffusion", "740.29 LPP", {"aggregate_tpp": 26_900_001}, False),
+        ("us_ai_diffusion", "NVEU per company and country, cumulative", {"aggregate_tpp": 633_000_001}, None),
+        ("us_ai_diffusion", "UVEU shares", {}, None),
+        ("us_eccn_4e091", "4E091.a", {"training_operations": 10**26}, True),
+        ("us_eccn_4e091", "4E091.a", {"training_operations": 10**26 - 1}, False),
+    ],
+)
+def test_quotas_and_model_weights(rule: str, paragraph: str, values: dict[str, int], is_met: bool | None) -> None:
+    """90 FR 4544: of transactions and models, through the evaluation of the rule."""
+    version = load(rule).in_force(date(2025, 6, 1))
+    assert version is not None
+    found = next(p for p in version.paragraphs if p.id == paragraph)
+    assert layer_met(found, None, {name: point(number) for name, number in values.items()}) is is_met
+
+
+@pytest.mark.parametrize(("quarter", "is_met"), [("2025-q1", False), ("2025-q2", True), ("2027-q4", True)])
+def test_quarterly_ceilings(quarter: str, is_met: bool) -> None:
+    """633,000,000 in the first quarter of 2025, 949,500,000 in the second."""
+    version = load("us_ai_diffusion").in_force(date(2025, 6, 1))
+    assert version is not None
+    ceilings = next(p for p in version.paragraphs if p.id.startswith("NVEU"))
+    values = {"aggregate_tpp": point(700_000_000), "quarter": frozenset({quarter})}
+    assert layer_met(ceilings, None, values) is is_met
