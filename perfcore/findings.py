@@ -5,8 +5,9 @@ from fractions import Fraction
 from typing import Any
 
 from perfcore import changes
+from perfcore.formulas import margin
 from perfcore.outcome import governing, layer_met, notes_to
-from perfcore.quantity import Interval, Value, plain
+from perfcore.quantity import Interval, Value, exactly, plain
 from perfcore.readings import Values
 from perfcore.regions import DENSITY, density, met
 from perfcore.result import Finding, Test
@@ -116,7 +117,8 @@ def _margin(bound: Bound, value: Value) -> Any:
     ):
         return None
     sign = 1 if bound.test in ("at_least", "more_than") else -1
-    ends = [None if end is None else sign * float(end / bound.threshold - 1) for end in (value.low, value.high)]
+    limit = bound.threshold
+    ends = [None if end is None else sign * float(exactly(margin, end, limit)) for end in (value.low, value.high)]
     if value.is_point:
         return ends[0]
     low, high = ends if sign > 0 else ends[::-1]

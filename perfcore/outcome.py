@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from perfcore.regions import Values, World, worlds
 from perfcore.rules import Paragraph, Rule, Version, by_metric
+from perfcore.schema import GOVERNING
 
 CONTROLLED, EXCLUDED, NOT_CONTROLLED, UNDETERMINED = (
     "controlled",
@@ -12,7 +13,8 @@ CONTROLLED, EXCLUDED, NOT_CONTROLLED, UNDETERMINED = (
     "not_controlled",
     "undetermined",
 )
-GROUPS = ("3A090.a", "3A090.b", "3A090.c")
+# The headings without the word for none of them.
+GROUPS = GOVERNING[:-1]
 
 
 class Outcome(NamedTuple):
