@@ -1,0 +1,67 @@
+"""What a training or inference formula is given: flat records of floats, so that the compiled kernels read them too.
+
+A count, a yes (1.0) or no (0.0) and a quantity are all floats here. Units are SI (bytes, seconds, FLOP/s) unless a name
+says otherwise. The files under ``specs/`` and the command line are turned into these records in one place each.
+"""
+
+from typing import NamedTuple
+
+
+class Model(NamedTuple):
+    """A decoder-only transformer; a key of ``specs/models`` of the same name means the same."""
+
+    layers: float
+    hidden: float
+    heads: float
+    kv_heads: float
+    head_dim: float  # of queries and keys (MLA: no-position part + rotary part)
+    v_head_dim: float  # of values; head_dim but for MLA
+    ffn: float  # width of the dense MLP
+    ffn_matrices: float  # 3 gated (SwiGLU), 2 plain
+    vocab: float
+    tied_embeddings: float  # 1: input and output embedding are one matrix
+    learned_positions: float  # rows of a learned position table, 0 for rotary or ALiBi
+    biases: float  # 1: linear layers and norms carry biases (GPT family)
+    q_lora_rank: float  # MLA, else 0
+    kv_lora_rank: float  # MLA, else 0
+    rope_head_dim: float  # MLA: the rotary part of head_dim, else 0
+    experts: float  # routed experts of a MoE layer, 0 for a dense model
+    top_k: float
+    expert_ffn: float
+    shared_ffn: float  # width of the always-active experts together
+    dense_layers: float  # layers with the dense MLP; all of them in a dense model
+    leading_dense_layers: float  # those of them that stand first
+    window: float  # tokens a windowed attention layer sees, 0: none
+    window_layers: float  # layers with that window
+    mtp_layers: float  # trained multi-token-prediction layers
+
+
+class Plan(NamedTuple):
+    """How the work is cut over the chips."""
+
+    tp: float  # tensor parallel
+    pp: float  # pipeline parallel
+    vp: float  # model chunks (virtual stages) a pipeline rank holds
+    cp: float  # context parallel
+    dp: float  # data-parallel ranks: chips / (tp pp cp)
+    ep: float  # expert parallel, a part of dp x cp (x tp where the experts are not cut)
+    micro_batch: float  # sequences per data-parallel rank at a time
+    micro_batches: float  # per step and data-parallel rank
+    shard: float  # 0 none; ZeRO 1 optimizer, 2 and gradients, 3 and weights (FSDP)
+    shard_group: float  # ranks the shards are spread over (dp x cp unless hybrid)
+    sequence_parallel: float
+    schedule: float  # 0: 1F1B (interleaved when vp > 1); 1: ZB-1p; 2: ZB-2p
+    # Shares of a layer's forward pass done again in the backward pass: none is 0 0 0 0 0, selective 0 0 1 0 0,
+    # full 1 1 1 1 1; frameworks that choose single operations lie between.
+    recompute_projections: float
+    recompute_mlp: float
+    recompute_attention: float
+    recompute_elementwise: float
+    recompute_communication: float
+
+
+class Work(NamedTuple):
+    """What one optimizer step is to do."""
+
+    seq: float  # tokens of a sequence
+    global_batch: float  # sequences a step
