@@ -8,11 +8,11 @@ from pathlib import Path
 from perfcore.errors import PerfcoreError
 from perfcore.items import Item, item_of
 from perfcore.reader import SPECS, read_toml
-from perfcore.schema import PROCESS_FACTS, SYSTEM_FACTS
+from perfcore.schema import NETWORK, PROCESS_FACTS, SYSTEM_FACTS
 
 __all__ = ["Item", "find", "from_file", "ids", "load", "normal"]
 
-FOLDERS = {"chip": "chips", "memory": "memory", "system": "systems", "process": "processes"}
+FOLDERS = {"chip": "chips", "memory": "memory", "system": "systems", "process": "processes", "part": "parts"}
 _NAMES = re.compile(r"^(?:name|aliases)\s*=\s*(\[[^\]]*\]|\"[^\"]*\")", re.MULTILINE)
 _NOT_IN_A_LINE = re.compile(r"[^a-z0-9\n]")
 _TOP = 3000  # bytes; name and aliases stand at the top of a file
@@ -124,7 +124,12 @@ def _catalogue_path(item_id: str) -> Path:
 def from_file(path: Path) -> Item:
     """Load a user's own file; what it speaks of follows from its keys."""
     document = read_toml(path)
-    telling = {"memory": ("generation", "pin_gbit_s"), "system": SYSTEM_FACTS, "process": PROCESS_FACTS}
+    telling = {
+        "part": ("part_of",),
+        "memory": ("generation", "pin_gbit_s"),
+        "system": (*NETWORK, *SYSTEM_FACTS),
+        "process": PROCESS_FACTS,
+    }
     kind = next((kind for kind, keys in telling.items() if any(key in document for key in keys)), "chip")
     item = item_of(document, path, kind)
     _check_sources(item, path)
