@@ -59,7 +59,9 @@ def leaves(document: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, A
                 yield from leaves(entry, f"{here}.{place}")
         elif isinstance(value, dict) and set(value) != {"low", "high"}:
             yield from leaves(value, here)
-        elif key not in ("count", "packages_per_board", "parts") and (key == "datacenter" or not isinstance(value, str | bool)):
+        elif key not in ("count", "packages_per_board", "parts") and (
+            key == "datacenter" or not isinstance(value, str | bool)
+        ):
             yield here, value
 
 

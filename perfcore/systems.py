@@ -1,4 +1,4 @@
-"""How chips are joined: the systems of the catalogue, a user's own, and what a chip of no system is taken to stand in."""
+"""How chips are joined: the systems of the catalogue, a user's own, and what stands in for a chip of no system."""
 
 import re
 from collections.abc import Mapping
@@ -71,12 +71,9 @@ def find(name: str) -> str:
     Raises
     ------
     PerfcoreError
-        If nothing, or something else than a system, has that name.
+        If no system has that name.
     """
-    found = chips.find(name)
-    if found not in ids():
-        raise PerfcoreError(f"{name!r} is {found}, which is not a system; allowed: {', '.join(ids())}")
-    return found
+    return chips.find(name, "system")
 
 
 def load(name_or_path: str | Path) -> System:
@@ -90,8 +87,8 @@ def load(name_or_path: str | Path) -> System:
     PerfcoreError
         If there is no such system, or the file does not say how chips are joined; all its problems at once.
     """
-    item = chips.load(name_or_path)
-    if item.kind != "system":
+    item = chips.load(name_or_path, "system")
+    if item.kind != "system":  # a user's file
         said = "specs/README.md shows what a system file holds"
         raise PerfcoreError(f"{name_or_path}: found a {item.kind}, which is not a system; {said}")
     return _system(item)

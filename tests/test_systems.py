@@ -1,12 +1,13 @@
 """Systems: printed bandwidths halved to one direction, a system for every measured chip, and a user's own file."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from perfcore import chips, evidence, systems
-from perfcore.cli import main
 from perfcore.errors import PerfcoreError
 from perfcore.quantity import interval_of
 from perfcore.reader import read_toml
@@ -23,7 +24,7 @@ PRINTED = {
     "hgx h800": (8, 8, 400, 400),  # NVLink cut to 400; CX7 400 Gb/s for each GPU (DeepEP)
     "dgx-2": (16, 16, 300, 50),  # NVLink 2: 6 x 50; eight EDR adapters for sixteen chips
     "dgx b300": (8, 8, 1800, 800),  # NVLink 5: 18 x 100; 800 Gb/s for each GPU
-    "gb200 nvl72 rack": (4, 72, 1800, 400),
+    "gb200 nvl72": (4, 72, 1800, 400),
     "atlas 900 a2": (8, 8, 392, 200),  # HCCS: 7 x 56
     "mi325x platform": (8, 8, 896, 400),  # Infinity Fabric: 7 x 128
     "trn1.32xlarge": (16, 16, 768, 50),  # EFA: 800 Gb/s for sixteen chips
@@ -52,10 +53,8 @@ def test_what_a_file_leaves_open_is_filled_in_and_said() -> None:
     system = systems.load("dgx b200")
     assert system.scale_up_latency_s == 25e-6
     assert system.scale_out_latency_s == 30e-6
-    assert system.assumptions == (
-        "the system does not say, so taken from generic_server: 25 us to start a collective within the domain; "
-        "30 us to start a collective between domains",
-    )
+    started = "25 us to start a collective within the domain; 30 us to start a collective between domains"
+    assert system.assumptions == (f"the system does not say, so taken from generic_server: {started}",)
     assert systems.load("generic server").assumptions == ()
 
 
@@ -262,9 +261,18 @@ def test_mistakes_in_a_system_file(tmp_path: Path, change: tuple[str, str], said
 
 
 @pytest.mark.parametrize("ask", [systems.find, systems.load])
-def test_a_chip_is_no_system(ask: Any) -> None:
-    with pytest.raises(PerfcoreError, match="not a system"):
+def test_a_chip_is_no_system(ask: Any, tmp_path: Path) -> None:
+    with pytest.raises(PerfcoreError, match="'h100' is no system of the catalogue and no file"):
         ask("h100")
+    path = tmp_path / "design.toml"
+    path.write_text("tpp = 1000\n")
+    with pytest.raises(PerfcoreError, match="found a chip, which is not a system"):
+        systems.load(path)
+
+
+def test_a_rack_and_its_chip_may_share_a_name() -> None:
+    assert chips.find("GB300 NVL72") == "nvidia_gb300_superchip_gpu_288gb"
+    assert systems.find("GB300 NVL72") == "nvidia_gb300_nvl72"
 
 
 def test_a_system_is_no_chip() -> None:
@@ -295,8 +303,10 @@ def test_a_part_is_its_package_divided(part_id: str) -> None:
         assert (mine["count"] * share, mine["bandwidth_gb_s"]) == (its["count"], its["bandwidth_gb_s"])
 
 
-def test_rules_do_not_speak_of_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said = "amd_mi250x_gcd_64gb is a part of a package, and export rules speak of whole ones; check amd_mi250x_oam_128gb"
+def test_rules_do_not_speak_of_parts(tmp_path: Path) -> None:
+    said = (
+        "amd_mi250x_gcd_64gb is a part of a package, and export rules speak of whole ones; check amd_mi250x_oam_128gb"
+    )
     with pytest.raises(PerfcoreError, match=said):
         check("MI250X (per GCD)")
     own = tmp_path / "half.toml"
@@ -328,12 +338,10 @@ def test_systolic_chips_have_no_such_units(name: str) -> None:
     assert "multiprocessors" not in chips.load(name).document
 
 
-def test_the_listing_shows_systems_and_parts(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as left:
-        main(["chips"])
-    assert left.value.code == 0
-    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
-    assert "8 chips x 450 GB/s each way (NVLink 4 + NVSwitch)" in lines["nvidia_dgx_h100"]
+def test_the_listing_shows_systems_and_parts() -> None:
+    result = subprocess.run([sys.executable, "-m", "perfcore", "chips"], capture_output=True, text=True, check=True)
+    lines = {line.split()[0]: line for line in result.stdout.splitlines() if line.strip()}
+    assert "8 chips, NVLink 4 + NVSwitch 450 GB/s each way, InfiniBand NDR 50 GB/s each way" in lines["nvidia_dgx_h100"]
     assert "one of 2 parts of amd_mi250x_oam_128gb" in lines["amd_mi250x_gcd_64gb"]
 
 

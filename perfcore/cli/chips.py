@@ -204,18 +204,20 @@ def _other_table(items: list[Item]) -> str:
 
 def _network(item: Item) -> list[str]:
     """Say what joins the chips of a system: how many, and the rate of one chip in one direction."""
-    tables = [(table, item.document[table]) for table in ("scale_up", "scale_out") if table in item.document]
-    return [
-        f"{table.get('domain_chips', 'all')} x {number(plain(interval_of(table['per_direction_gb_s'])))} GB/s each way"
-        + (f" ({table['name']})" if "name" in table else "")
-        for _, table in tables
-        if "per_direction_gb_s" in table
-    ]
+    up, out = item.document.get("scale_up", {}), item.document.get("scale_out", {})
+    said = [f"{up['domain_chips']} chips"] if "domain_chips" in up else []
+    for table in (up, out):
+        if "per_direction_gb_s" in table:
+            rate = number(plain(interval_of(table["per_direction_gb_s"])))
+            said.append(f"{table.get('name', 'links')} {rate} GB/s each way")
+    return [", ".join(said)] if said else []
 
 
 def _share(item: Item) -> list[str]:
     document = item.document
-    return [f"one of {document.get('parts', 'several')} parts of {document['part_of']}"] if "part_of" in document else []
+    return (
+        [f"one of {document.get('parts', 'several')} parts of {document['part_of']}"] if "part_of" in document else []
+    )
 
 
 def _memory_table(items: list[Item]) -> str:
