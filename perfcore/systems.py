@@ -50,7 +50,7 @@ class System:
     scale_out_topology: str
     host_bytes_s: float
     assumptions: tuple[str, ...]
-    document: Mapping[str, Any] = field(repr=False)
+    document: Mapping[str, Any] = field(repr=False, compare=False)
 
 
 def ids() -> tuple[str, ...]:

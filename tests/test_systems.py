@@ -352,3 +352,7 @@ def test_the_files_of_systems_parse_as_the_pattern_reads_them() -> None:
         for chip_id in read_toml(chips.load(name).path).get("default_for", ()):
             parsed[chip_id] = name
     assert dict(systems._defaults()) == parsed
+
+
+def test_a_system_can_be_a_key_of_a_cache() -> None:
+    assert len({systems.load("dgx h100"), systems.default_for("h100"), systems.load("dgx a100")}) == 2
