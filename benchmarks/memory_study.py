@@ -1,8 +1,8 @@
 """How well ``perfcore.formulas.footprint`` meets measured training memory.
 
-``python benchmarks/memory_study.py PATH/training.csv [--rows]`` reads rows with a measured ``mem_GiB`` and the rows that
-ran out of memory, and prints the error by source. Constants belong to a software or to what a column counts, never to
-a model or a row.
+``python benchmarks/memory_study.py PATH/training.csv [--rows]`` reads the rows with a measured ``mem_GiB`` and the rows
+that ran out of memory, and prints the error by source. Constants belong to a software or to what a column counts,
+never to a model or a row.
 """
 
 import csv
@@ -11,7 +11,17 @@ from statistics import mean, median
 
 from perfcore.formulas.footprint import Footprint, peak_footprint
 from perfcore.formulas.records import Model, Plan, Work
-from perfcore.formulas.storage import DEEPSPEED_BF16, DEEPSPEED_FP16, FSDP2, GIB, MEGATRON_2022, MEGATRON_CORE, Storage
+from perfcore.formulas.storage import (
+    DEEPSPEED_BF16,
+    DEEPSPEED_FP16,
+    DEEPSPEED_FP16_UNSHARDED,
+    FSDP2,
+    FSDP2_PIPELINE,
+    GIB,
+    MEGATRON_2022,
+    MEGATRON_CORE,
+    Storage,
+)
 
 SOURCES = ("simumax-b200", "zero-bubble", "bloom-prequel", "torchtitan")
 VOCAB = {"zero-bubble": 50304.0}  # GPT-2's, padded: the paper does not print it
@@ -47,7 +57,7 @@ def model_of(row: dict[str, str]) -> Model:
 def plan_of(row: dict[str, str]) -> Plan:
     cp, dp = number(row, "CP", 1), number(row, "DP", 1)
     mode, recompute, pp = row["shard_mode"], row["recompute"], number(row, "PP", 1)
-    shard = 3.0 if "FSDP" in mode else 1.0 if "ZeRO-1" in mode else 0.0
+    shard = 3.0 if mode == "FSDP2" or mode == "FSDP2 x TP" else 1.0 if mode != "none" and "ZeRO-0" not in mode else 0.0
     again = 1.0 if recompute == "full" else 0.5 if "op" in recompute else 0.0
     micro_batch, micro_batches = number(row, "mbs", 1), number(row, "grad_accum", 1)
     if row["source_id"] == "torchtitan" and pp > 1:  # its batch is the rank's, cut into pp micro-batches
@@ -70,10 +80,12 @@ def storage_of(row: dict[str, str]) -> Storage:
     if source == "zero-bubble":
         return MEGATRON_2022._replace(embedding_layers=1.0)
     if source == "torchtitan":
-        return FSDP2
+        return FSDP2_PIPELINE if number(row, "PP", 1) > 1 else FSDP2
     stages = number(row, "PP", 1)
     relieved = model.layers % stages != 0 and (model.layers + 2) % stages == 0
-    deepspeed = DEEPSPEED_BF16 if row["precision"] == "bf16" and row["notes"][:5] >= "02-26" else DEEPSPEED_FP16
+    deepspeed = DEEPSPEED_BF16 if row["precision"] == "bf16" else DEEPSPEED_FP16
+    if "ZeRO-0" in row["shard_mode"]:
+        deepspeed = DEEPSPEED_FP16_UNSHARDED
     return deepspeed._replace(embedding_layers=1.0 if relieved else 0.0)
 
 

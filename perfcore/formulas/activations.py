@@ -51,7 +51,7 @@ def attention_activation_bytes(model: Model, plan: Plan, work: Work, storage: St
 
 
 def dense_activation_bytes(model: Model, plan: Plan, work: Work, storage: Storage, width: float) -> float:
-    """Bytes that a dense MLP of a given width keeps of one micro-batch: what its first product gives and its second takes.
+    """Bytes a dense MLP of a given width keeps of one micro-batch: what its first product gives and its second takes.
 
     ``width`` is the whole MLP's; a gated one (three matrices) has two first products.
     """
@@ -85,9 +85,7 @@ def norm_activation_bytes(model: Model, plan: Plan, work: Work, storage: Storage
     return micro_batch_tokens(plan, work) * model.hidden / sequence_cut(plan) * (sums + outputs + masks)
 
 
-def activation_bytes_per_layer(
-    model: Model, plan: Plan, work: Work, storage: Storage, dense_share: float
-) -> float:
+def activation_bytes_per_layer(model: Model, plan: Plan, work: Work, storage: Storage, dense_share: float) -> float:
     r"""Bytes of activations that one layer keeps of one micro-batch for its backward pass.
 
     For a GPT with unfused attention this is table 2 of [1]_, :math:`s b h (10 + 24/t + 5 a s / (h t))`, and
@@ -108,6 +106,12 @@ def activation_bytes_per_layer(
     mlp = dense_share * dense + (1.0 - dense_share) * experts
     attention = attention_activation_bytes(model, plan, work, storage)
     return norm_activation_bytes(model, plan, work, storage) + attention + mlp
+
+
+def stage_output_bytes(model: Model, plan: Plan, work: Work, storage: Storage) -> float:
+    """Bytes of the output a pipeline stage keeps of one micro-batch after it was sent on, if the software does."""
+    values = micro_batch_tokens(plan, work) * model.hidden / sequence_cut(plan)
+    return storage.stage_output_kept * storage.element_bytes * values
 
 
 def micro_batches_in_flight(plan: Plan, stage: float) -> float:
