@@ -221,6 +221,54 @@ def test_parts_sum_to_the_total_and_the_fullest_stage_is_named() -> None:
     assert peak.stage == 1  # three layers for seven micro-batches, not two for eight
 
 
+# Two layers of ``test_a_gated_layer_by_hand``, vocabulary 1000, 8 tokens. A layer has Q 64 x 64, K and V 64 x 32 each,
+# output 64 x 64, MLP 3 x 64 x 96 and norms 2 x 64: 30 848 parameters; the chip 2 of them, 2 x 64 000 and a norm of 64.
+LAYER, CHIP = 30_848, 2 * 30_848 + 2 * 64_000 + 64
+TWO_LAYERS = gated(layers=2.0, kv_heads=2.0, ffn=96.0)
+KEPT = 8 * 1488
+
+
+@pytest.mark.parametrize(
+    ("of", "how", "storage", "expected"),
+    [
+        # Peak at the loss: 18 bytes a parameter, two layers, logits, gradients of head and of its input, spare ones.
+        (TWO_LAYERS, {}, MEGATRON_CORE, 18 * CHIP + 2 * KEPT + 8_000 * 4 + 2 * (64_000 + 8 * 64) + 2 * LAYER),
+        # Sequence parallel: the input of the head is gathered; what is not norms or their inputs is cut in two.
+        (
+            TWO_LAYERS, {"tp": 2, "sequence_parallel": 1}, MEGATRON_CORE,
+            18 * (2 * (LAYER / 2 + 64) + 64_000 + 64) + KEPT + 4_000 * 4 + 2 * (32_000 + 2 * 8 * 64) + LAYER + 128,
+        ),
+        # A further prediction of a token: one layer, 2 x 64 x 64 parameters and one set of logits more.
+        (
+            TWO_LAYERS._replace(mtp_layers=1.0), {}, MEGATRON_CORE,
+            18 * (CHIP + LAYER + 8192) + 3 * KEPT + 2 * 8_000 * 4 + 2 * (64_000 + 8 * 64) + 2 * LAYER,
+        ),
+        # Stage 3 on two ranks: 16 / 2 bytes; two layers gathered and one's gradient; the head gathered, its gradient.
+        (
+            TWO_LAYERS, {"shard": 3, "shard_group": 2, "dp": 2}, FSDP2,
+            8 * CHIP + 2 * KEPT + 8_000 * 14 + 2 * (2 * 64_000 + 8 * 64) + 6 * LAYER,
+        ),
+    ],
+)  # fmt: skip
+def test_a_chip_by_hand(of: Model, how: dict[str, float], storage: Storage, expected: float) -> None:
+    assert footprint.memory_bytes(of, plan(**how), Work(8.0, 1.0), storage) == expected
+
+
+def test_full_recomputation_by_hand() -> None:
+    # A vocabulary of 1: the peak is in a layer. Inputs of two layers 2 x 8 x 64 x 2, what one layer makes again,
+    # gradients inside its MLP 2 x 8 x (192 + 2 x 64), spare gradients.
+    of, how = TWO_LAYERS._replace(vocab=1.0), recomputed(plan(), 1.0)
+    expected = 18 * (2 * LAYER + 3 * 64) + 2 * 1024 + (KEPT - 1024) + 16 * 320 + 2 * LAYER
+    assert footprint.memory_bytes(of, how, Work(8.0, 1.0), MEGATRON_CORE) == expected
+
+
+def test_unfused_attention_holds_gradients_of_scores() -> None:
+    # Two gradients of 2 bytes for 256 x 256 scores of 4 heads, when the MLP has freed its 2 x 256 values a token.
+    of = model(vocab=1.0)
+    peak = footprint.peak_footprint(of, plan(), Work(256.0, 1.0), MEGATRON_2022)
+    assert peak.workspace == 4 * 256 * 256 * 4 - 256 * 2 * 256 * 2
+
+
 POWERS = st.sampled_from([1.0, 2.0, 4.0, 8.0])
 SHARES = st.sampled_from([0.0, 0.5, 1.0])
 MODELS = st.sampled_from([GPT_22B, LLAMA_3_8B, MIXTRAL, DEEPSEEK_V3, GPT_1_5B])
