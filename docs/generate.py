@@ -7,15 +7,16 @@ from pathlib import Path
 
 import click
 
-from perfcore import chips, evidence, rules, systems
+from perfcore import chips, evidence, models, rules, systems
 from perfcore.cli import COMMANDS
 from perfcore.cli.rules import read_aloud
 from perfcore.display import number
+from perfcore.formulas import transformer
 from perfcore.items import Item
 from perfcore.quantity import plain
 from perfcore.readings import metrics_of
 from perfcore.regions import density
-from perfcore.terms import FACTS, KEYS, WEAK_MARKS, weakest
+from perfcore.terms import FACTS, KEYS, MODEL_KEYS, WEAK_MARKS, weakest
 from perfcore.verdict import METRICS, check
 
 HERE = Path(__file__).parent
@@ -57,6 +58,8 @@ def terms_page() -> str:
     parts.append(table(["name", "unit", "meaning"], [[f"`{n}`", t.unit, t.meaning] for n, t in FACTS.items()]))
     parts += ["", "## The other words", ""]
     parts.append(table(["name", "unit", "meaning"], [[f"`{n}`", t.unit, t.meaning] for n, t in KEYS.items()]))
+    parts += ["", "## The shape of a language model", ""]
+    parts.append(table(["name", "unit", "meaning"], [[f"`{n}`", t.unit, t.meaning] for n, t in MODEL_KEYS.items()]))
     return "\n".join(parts) + "\n"
 
 
@@ -99,6 +102,8 @@ def catalogue_page() -> str:
         "",
     ]
     parts.append(_systems())
+    parts += ["", "## Language models", "", "Parameters computed from the shape, beside those published [10^9].", ""]
+    parts.append(_models())
     return "\n".join(parts) + "\n"
 
 
@@ -129,6 +134,21 @@ def _metrics(items: list[Item]) -> str:
         marks = [entry["mark"] for entry in item.document["evidence"]]
         rows.append([f"`{item.id}`", *cells, weakest(marks)])
     return table(["chip", "TPP", "density", "area mm2", "I/O GB/s", "DRAM GB/s", "weakest mark in the file"], rows)
+
+
+def _models() -> str:
+    rows = []
+    for model in map(models.load, models.ids()):
+        record, document = model.record, model.document
+        counts = (transformer.parameters(record), transformer.active_parameters(record))
+        shape = (record.layers, record.hidden, record.heads, record.kv_heads, record.vocab)
+        said = " ".join(str(document.get(key, "")) for key in ("parameters_billion", "active_parameters_billion"))
+        marks = weakest([entry["mark"] for entry in document["evidence"]])
+        seq = "" if model.seq is None else number(model.seq)
+        cells = [*(number(count / 1e9, 5) for count in counts), said.strip().replace(" ", ", "), *map(number, shape)]
+        rows.append([f"`{model.id}`", *cells, seq, marks])
+    head = ["model", "parameters", "active", "published", "layers", "hidden", "heads", "KV heads", "vocabulary"]
+    return table([*head, "training sequence", "weakest mark in the file"], rows)
 
 
 def _conflicts(items: list[Item]) -> str:

@@ -10,13 +10,13 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from perfcore import chips, formulas, rules, terms, ufuncs
+    from perfcore import chips, formulas, models, rules, terms, ufuncs
     from perfcore.batch import check_table
     from perfcore.errors import PerfcoreError
     from perfcore.verdict import check
 
 __version__ = "0.1.0"
-__all__ = ["PerfcoreError", "check", "check_table", "chips", "formulas", "rules", "terms", "ufuncs"]
+__all__ = ["PerfcoreError", "check", "check_table", "chips", "formulas", "models", "rules", "terms", "ufuncs"]
 
 _HOMES = {"check": "verdict", "check_table": "batch", "PerfcoreError": "errors"}
 

@@ -37,10 +37,15 @@ def _heads() -> dict[str, tuple[str, list[str]]]:
     heads = {}
     for kind, folder in FOLDERS.items():
         for name in sorted(_toml_files(SPECS / folder)):
-            with open(SPECS / folder / name, "rb") as file:
-                top = file.read(_TOP).decode("utf-8", "ignore").partition("\n[")[0]
-            heads[name.removesuffix(".toml")] = (kind, re.findall(r'"([^"]+)"', "".join(_NAMES.findall(top))))
+            heads[name.removesuffix(".toml")] = (kind, spoken_names(SPECS / folder / name))
     return heads
+
+
+def spoken_names(path: Path) -> list[str]:
+    """Return the name and the aliases at the top of a spec file, without parsing it."""
+    with open(path, "rb") as file:
+        top = file.read(_TOP).decode("utf-8", "ignore").partition("\n[")[0]
+    return re.findall(r'"([^"]+)"', "".join(_NAMES.findall(top)))
 
 
 def _toml_files(folder: Path) -> list[str]:

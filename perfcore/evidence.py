@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from perfcore.items import Item, tpp_of
 from perfcore.reader import SPECS, read_toml
@@ -10,6 +10,14 @@ from perfcore.terms import FORMATS, weakest
 
 # What the dies of a package add up to, and from which key.
 _OF_DIES = {"applicable_die_area_mm2": "area_mm2", "transistors_billion": "transistors_billion"}
+
+
+class Cited(Protocol):
+    """Anything read from a file with evidence."""
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """What the file holds."""
 
 
 class Support(NamedTuple):
@@ -27,7 +35,7 @@ def sources() -> Mapping[str, Any]:
     return read_toml(SPECS / "sources.toml")
 
 
-def entry_for(item: Item, path: str) -> Mapping[str, Any] | None:
+def entry_for(item: Cited, path: str) -> Mapping[str, Any] | None:
     """Return the piece of evidence whose key is the longest that covers a path."""
     best: Mapping[str, Any] | None = None
     length = -1

@@ -29,7 +29,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     PerfcoreError
         If the file is missing, empty, too large, not text or not TOML.
     """
-    text = _text(path)
+    text = read_text(path)
     if any(len(line) > _LONG_LINE and _LONG_KEY.search(line) for line in text.splitlines()):
         raise PerfcoreError(f"{path}: found a dotted key of more than 20 parts; no spec file has one")
     try:
@@ -38,11 +38,18 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise PerfcoreError(f"{path}: this is not TOML: {_brief(problem)}{_other_format(text)}") from None
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path, wanted: str = "a TOML file") -> str:
+    """Return the text of a file that is there, not empty, not too large, and UTF-8.
+
+    Raises
+    ------
+    PerfcoreError
+        If it is anything else; ``wanted`` says what was expected.
+    """
     try:
         size = path.stat().st_size
         if path.is_dir():
-            raise PerfcoreError(f"{path}: this is a folder; give a TOML file")
+            raise PerfcoreError(f"{path}: this is a folder; give {wanted}")
         if size > LARGEST_FILE:
             raise PerfcoreError(f"{path}: found {size:,} bytes; allowed: a spec file of at most {LARGEST_FILE:,}")
         with path.open("rb") as file:
@@ -56,7 +63,7 @@ def _text(path: Path) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise PerfcoreError(f"{path}: this is not text in UTF-8; give a TOML file") from None
+        raise PerfcoreError(f"{path}: this is not text in UTF-8; give {wanted}") from None
 
 
 def _brief(problem: Exception) -> str:

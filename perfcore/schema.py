@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from perfcore.errors import suggestion
-from perfcore.terms import FACTS, FORMATS, MARKS, TERMS
+from perfcore.terms import FACTS, FORMATS, MARKS, MODEL_KEYS, TERMS
 
 Problem = tuple[str, str]
 # A table's keys: None where the kind is that of the term of the same name, else the keys of the table below.
@@ -69,6 +69,12 @@ PROCESS_FACTS = (
 )
 # Numbers of which there may be none.
 ZERO_ALLOWED = ("tsv_per_die",)
+# What a model may do without, which 0 says too.
+NONE_ALLOWED = (
+    *("learned_positions", "q_lora_rank", "kv_lora_rank", "rope_head_dim", "experts", "top_k", "expert_ffn"),
+    *("shared_ffn", "dense_layers", "leading_dense_layers", "window", "window_layers", "mtp_layers"),
+)
+LARGEST_WHOLE = 10**9
 SETTABLE_FACTS = tuple(name for name in FACTS if name not in ("classified", *DERIVED))
 
 CHIP: Shape = {
@@ -106,6 +112,10 @@ MEMORY: Shape = {
     **dict.fromkeys(("name", "vendor", "aliases", "generation", "basis", "stack_height", "pin_gbit_s", "bus_bits")),
     **dict.fromkeys(("bandwidth_gb_s", "capacity_gb", "area_mm2", "used_in", "note")),
     "facts": dict.fromkeys(SETTABLE_FACTS),
+    **_CITED,
+}
+MODEL: Shape = {
+    **dict.fromkeys(("name", "vendor", "aliases", "note", "launched", *MODEL_KEYS)),
     **_CITED,
 }
 
@@ -173,6 +183,8 @@ def check_value(path: str, name: str, value: Any) -> list[Problem]:
     kind = TERMS[name].kind
     if kind == "number" or (kind == "any" and not isinstance(value, str)):
         return check_number(path, value, TERMS[name].unit, zero=name in ZERO_ALLOWED)
+    if kind == "whole":
+        return check_whole(path, value, 0 if name in NONE_ALLOWED else 1)
     allowed = {
         "count": ("a whole number from 1 to 10000", _is_count),
         "share": ("a plain number of 0 or more", _is_share),
@@ -197,6 +209,18 @@ def _is_share(value: Any) -> bool:
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 10_000
+
+
+def check_whole(path: str, value: Any, least: int) -> list[Problem]:
+    """Check a whole number.
+
+    >>> check_whole("heads", 0, 1)
+    [('heads', 'found 0; allowed: a whole number from 1 to 1000000000')]
+    """
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if whole and least <= value <= LARGEST_WHOLE:
+        return []
+    return [(path, f"found {shown(value)}; allowed: a whole number from {least} to {LARGEST_WHOLE}")]
 
 
 def check_number(path: str, value: Any, unit: str, zero: bool = False) -> list[Problem]:

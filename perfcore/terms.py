@@ -7,8 +7,8 @@ class Term(NamedTuple):
     """A word of the vocabulary.
 
     ``kind`` is ``number`` (above 0, or an interval of such numbers), ``share`` (a plain number of 0 or more),
-    ``count`` (a whole number of 1 or more),
-    ``yes_no``, ``word``, ``words`` (a list), ``date``, ``table`` or ``tables``.
+    ``count`` (a whole number from 1 to 10,000),
+    ``whole`` (a whole number to 10^9), ``yes_no``, ``word``, ``words`` (a list), ``date``, ``table`` or ``tables``.
     """
 
     kind: str
@@ -282,7 +282,41 @@ KEYS = {
     "threshold": Term("number", "", "the number a rule compares with"),
 }
 
-TERMS = FACTS | KEYS | {name: Term("number", "10^12/s", f"{name} format") for name in FORMATS}
+# The shape of a language model.
+MODEL_KEYS = {
+    "layers": Term("whole", "", "transformer layers, those of any kind"),
+    "hidden": Term("whole", "", "width of the residual stream"),
+    "heads": Term("whole", "", "query heads of a layer"),
+    "kv_heads": Term("whole", "", "key and value heads of a layer; as many as heads where not given"),
+    "head_dim": Term("whole", "", "size of a query and key head; hidden / heads where not given"),
+    "v_head_dim": Term("whole", "", "size of a value head; head_dim where not given"),
+    "ffn": Term("whole", "", "width of the dense MLP"),
+    "ffn_matrices": Term("whole", "", "matrices of an MLP: 3 gated, 2 plain"),
+    "vocab": Term("whole", "", "rows of the token embedding"),
+    "tied_embeddings": Term("yes_no", "", "input and output embedding are one matrix"),
+    "learned_positions": Term("whole", "", "rows of a learned position table; 0 for rotary positions or ALiBi"),
+    "biases": Term("yes_no", "", "linear layers and norms carry biases"),
+    "q_lora_rank": Term("whole", "", "multi-head latent attention: width of the query latent; 0 for none"),
+    "kv_lora_rank": Term("whole", "", "multi-head latent attention: width of the key and value latent; 0 for none"),
+    "rope_head_dim": Term("whole", "", "multi-head latent attention: the rotary part of head_dim"),
+    "experts": Term("whole", "", "routed experts of a MoE layer; 0 for a dense model"),
+    "top_k": Term("whole", "", "routed experts a token goes to"),
+    "expert_ffn": Term("whole", "", "width of one routed expert"),
+    "shared_ffn": Term("whole", "", "width of the experts every token goes to, together"),
+    "dense_layers": Term("whole", "", "layers with the dense MLP; all of a dense model"),
+    "leading_dense_layers": Term("whole", "", "those dense layers of a MoE model that stand first"),
+    "window": Term("whole", "token", "what a windowed attention layer sees; 0 for no window"),
+    "window_layers": Term("whole", "", "layers with that window"),
+    "mtp_layers": Term("whole", "", "trained layers that predict further tokens"),
+    "seq": Term("whole", "token", "sequence length, in a model file that of its training"),
+    "global_batch": Term("whole", "", "sequences of an optimizer step, in a model file those of its training"),
+    "max_seq": Term("whole", "token", "longest sequence the model is published for"),
+    "parameters_billion": Term("number", "10^9", "parameters, as published"),
+    "active_parameters_billion": Term("number", "10^9", "parameters a token makes use of, as published"),
+    "tokens_trillion": Term("number", "10^12", "tokens the model was trained on"),
+}
+
+TERMS = FACTS | KEYS | MODEL_KEYS | {name: Term("number", "10^12/s", f"{name} format") for name in FORMATS}
 
 
 def weakest(marks: list[str]) -> str:

@@ -15,6 +15,7 @@ COMMANDS = {
     "check": "Check chips, memory parts and designs against the rules.",
     "chips": "List the catalogue, or show one entry with every source.",
     "rules": "List the rules, or read one.",
+    "models": "List the language models, or show one with every source.",
     "batch": "Check a table of designs.",
 }
 
@@ -54,6 +55,7 @@ def _main() -> None:
     perfcore check h800                     the same chip under every version of the rules
     perfcore chips h800                     every number with its source
     perfcore rules us_eccn_3a090            the law as perfcore reads it
+    perfcore models llama3_70b              a language model: its shape, parameters and operations
     perfcore batch designs.csv verdicts.csv --on 2024-01-01
     """
 

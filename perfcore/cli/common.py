@@ -50,6 +50,16 @@ def complete_rule(ctx: click.Context, param: click.Parameter, incomplete: str) -
     return [name for name in rules.ids() if name.startswith(incomplete)]
 
 
+def complete_model(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+    """Complete the ids of models, and files."""
+    from click.shell_completion import CompletionItem
+
+    from perfcore import models
+
+    names = [name for name in models.ids() if name.startswith(incomplete.lower())]
+    return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
+
+
 def read_facts(pairs: tuple[str, ...]) -> dict[str, Any]:
     """Read ``NAME=VALUE`` pairs: numbers, LOW..HIGH, true or false, words.
 
