@@ -304,6 +304,7 @@ MODEL_KEYS = {
     "expert_ffn": Term("whole", "", "width of one routed expert"),
     "shared_ffn": Term("whole", "", "width of the experts every token goes to, together"),
     "dense_layers": Term("whole", "", "layers with the dense MLP; all of a dense model"),
+    "top_groups": Term("whole", "", "groups of experts a token may reach where routing is limited to some"),
     "leading_dense_layers": Term("whole", "", "those dense layers of a MoE model that stand first"),
     "window": Term("whole", "token", "what a windowed attention layer sees; 0 for no window"),
     "window_layers": Term("whole", "", "layers with that window"),

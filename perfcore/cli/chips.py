@@ -10,7 +10,7 @@ from perfcore.cli.cited import cited_lines, cited_values
 from perfcore.cli.common import complete_chip, print_json, styled
 from perfcore.display import number, text_table
 from perfcore.items import Item
-from perfcore.quantity import plain
+from perfcore.quantity import interval_of, plain
 from perfcore.readings import metrics_of
 from perfcore.regions import DENSITY, density
 from perfcore.terms import TERMS, weakest

@@ -180,12 +180,19 @@ def _deepseek(config: Config) -> Found:
         "rope_head_dim": rotated,
         "experts": config.whole("n_routed_experts"),
         "top_k": config.whole("num_experts_per_tok"),
+        "top_groups": _top_groups(config),
         "expert_ffn": width,
         "shared_ffn": (width or 0) * (shared or 0),
         "dense_layers": leading,
         "leading_dense_layers": leading,
         "mtp_layers": config.optional("num_nextn_predict_layers"),
     }
+
+
+def _top_groups(config: Config) -> int:
+    """Routing is limited to some groups only where there are more groups than a token may reach."""
+    groups, reached = config.optional("n_group"), config.optional("topk_group")
+    return reached or 0 if (groups or 0) > (reached or 0) else 0
 
 
 def _llama4(config: Config) -> Found:
