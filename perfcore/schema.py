@@ -109,6 +109,33 @@ MEMORY: Shape = {
     **_CITED,
 }
 
+# What kernels of a chip generation reach: shares of datasheet rates, from kernels alone and fitted to step times.
+SHARES = ("gemm_16bit", "gemm_8bit", "gemm_4bit", "attention")
+COMMON = (
+    "memory_efficiency",
+    "link_efficiency",
+    "network_efficiency",
+    "kernel_s",
+    "link_latency_s",
+    "network_latency_s",
+)
+_FIT: Shape = dict.fromkeys(("rows", "sources", "note"))
+
+
+def _calibrated(keys: tuple[str, ...]) -> Shape:
+    tables = ("neutral", "neutral_width", "fitted", "fitted_width")
+    return {table: dict.fromkeys(keys) for table in tables} | {"fit": _FIT}
+
+
+EFFICIENCY: Shape = {
+    **dict.fromkeys(("name", "vendor", "family", "variant_of", "chips", "note")),
+    **_calibrated(SHARES),
+    **_CITED,
+}
+SHARED_EFFICIENCY: Shape = {**dict.fromkeys(("name", "note")), **_calibrated(COMMON), **_CITED}
+ATTENTION_KERNEL: Shape = dict.fromkeys(("generations", "flash_1", "flash_2", "flash_3", "width"))
+SITE: Shape = dict.fromkeys(("generation", "gemm_factor", "width"))
+
 
 def problems_of(document: Mapping[str, Any], shape: Shape, path: str = "") -> list[Problem]:
     """Check a document (or one of its tables) against a shape.
