@@ -87,6 +87,15 @@ def used_domain(system: System, chips: float) -> float:
     return float(max(d for d in range(1, whole + 1) if int(chips) % d == 0))
 
 
+def attention_speed(generation: str, kernel: str) -> float:
+    """Return the speed of an attention kernel over that of the generation's best; 1.0 where none is fused.
+
+    >>> attention_speed("nvidia_hopper", "flash_3")
+    1.0
+    """
+    return 1.0 if kernel == "unfused" else float(getattr(efficiency.attention_kernels(generation), kernel))
+
+
 def machine_of(setting: Setting, chips: float) -> Machine:
     """Return what one rank of a job on ``chips`` packages achieves.
 
@@ -99,13 +108,14 @@ def machine_of(setting: Setting, chips: float) -> Machine:
     known = efficiency.for_chip(chip.id, setting.mode)
     shared = efficiency.shared(setting.mode)
     constants = setting.software.constants
+    slower = setting.software.gemm_factor
     share = 1.0 / setting.devices
-    wide = rate_of(chip, "bf16", end) * known.gemm_16bit * constants["gemm_factor"] * share
+    wide = rate_of(chip, "bf16", end) * known.gemm_16bit * slower * share
     of_bits = {16: known.gemm_16bit, 8: known.gemm_8bit, 4: known.gemm_4bit}[precision.bits]
     systolic = "multiprocessors" not in chip.document
-    kernel = efficiency.attention_kernel(chip.id, setting.attention_kernel)
+    kernel = attention_speed(known.generation, setting.attention_kernel)
     return Machine(
-        gemm_flop_s=rate_of(chip, precision.format, end) * of_bits * constants["gemm_factor"] * share,
+        gemm_flop_s=rate_of(chip, precision.format, end) * of_bits * slower * share,
         wide_gemm_flop_s=wide,
         attention_flop_s=rate_of(chip, "bf16", end) * known.attention * kernel * share,
         element_bytes=precision.element_bytes,

@@ -119,11 +119,11 @@ MODEL: Shape = {
     **_CITED,
 }
 
-_CONSTANTS = ("overlap", "elementwise_factor", "attention_factor", "link_factor", "gemm_factor")
+_CONSTANTS = ("overlap", "elementwise_factor", "attention_factor", "link_factor")
 SOFTWARE: Shape = {
-    **dict.fromkeys(("name", "aliases", "note", "frameworks", "default_for", "storage")),
+    **dict.fromkeys(("name", "aliases", "note", "frameworks", "default_for", "measured_site", "storage")),
     "structure": dict.fromkeys(
-        ("attention_kernel", "tensor_overlap", "data_overlap", "gradient_bytes", "pipeline_overlap", "logit_bytes")
+        ("attention_version", "tensor_overlap", "data_overlap", "gradient_bytes", "pipeline_overlap", "logit_bytes")
         + ("fused_experts", "deduplicated", "expert_factor", "launch_us", "single_network_port", "straggler")
         + ("slice_straggler", "embedding_layers", "interleaving")
     ),
@@ -131,6 +131,33 @@ SOFTWARE: Shape = {
     "fit": dict.fromkeys(("rows", "sources", "residual", "note")),
     **_CITED,
 }
+
+# What kernels of a chip generation reach: shares of datasheet rates, from kernels alone and fitted to step times.
+SHARES = ("gemm_16bit", "gemm_8bit", "gemm_4bit", "attention")
+COMMON = (
+    "memory_efficiency",
+    "link_efficiency",
+    "network_efficiency",
+    "kernel_s",
+    "link_latency_s",
+    "network_latency_s",
+)
+_FIT: Shape = dict.fromkeys(("rows", "sources", "note"))
+
+
+def _calibrated(keys: tuple[str, ...]) -> Shape:
+    tables = ("neutral", "neutral_width", "fitted", "fitted_width")
+    return {table: dict.fromkeys(keys) for table in tables} | {"fit": _FIT}
+
+
+EFFICIENCY: Shape = {
+    **dict.fromkeys(("name", "vendor", "family", "variant_of", "chips", "note")),
+    **_calibrated(SHARES),
+    **_CITED,
+}
+SHARED_EFFICIENCY: Shape = {**dict.fromkeys(("name", "note")), **_calibrated(COMMON), **_CITED}
+ATTENTION_KERNEL: Shape = dict.fromkeys(("generations", "flash_1", "flash_2", "flash_3", "width"))
+SITE: Shape = dict.fromkeys(("generation", "gemm_factor", "width"))
 
 
 def problems_of(document: Mapping[str, Any], shape: Shape, path: str = "") -> list[Problem]:

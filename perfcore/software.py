@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from perfcore import efficiency
 from perfcore.chips import normal
 from perfcore.errors import PerfcoreError, suggestion
 from perfcore.formulas.records import Software
@@ -43,12 +44,17 @@ class SoftwareFile:
     @property
     def attention_kernel(self) -> str:
         """Return the attention kernel its runs used where they do not say."""
-        return str(self.structure["attention_kernel"])
+        return str(self.structure["attention_version"])
 
     @property
     def embedding_layers(self) -> float:
         """Return how many layers embedding and head each count for."""
         return float(self.structure["embedding_layers"])
+
+    @property
+    def gemm_factor(self) -> float:
+        """Return the GEMM rate of its site over that of the chip elsewhere; 1.0 for software that runs anywhere."""
+        return efficiency.site(self.document["measured_site"]).gemm_factor if "measured_site" in self.document else 1.0
 
     def record(self, fused_attention: bool, fused_experts: bool) -> Software:
         """Return the record the formulas read."""
@@ -115,7 +121,7 @@ def load(name: str, mode: str = "fitted") -> SoftwareFile:
     problems += [(table, "is missing") for table in ("structure", "neutral") if table not in document]
     if problems:
         raise report(path, problems)
-    constants = {"link_factor": 1.0, "gemm_factor": 1.0} | _floats(document["neutral"])
+    constants = {"link_factor": 1.0} | _floats(document["neutral"])
     if mode == "fitted":
         constants |= _floats(document.get("fitted", {}))
     return SoftwareFile(path.stem, document["name"], document["structure"], constants, document)
