@@ -1,0 +1,350 @@
+"""Fit the few constants of chip generations and software eras to published step times, and say what it is worth.
+
+    python benchmarks/calibrate.py TABLE.csv                 fit on all rows that count, print what changes
+    python benchmarks/calibrate.py TABLE.csv --write         and write [fitted] and [fit] into specs/
+    python benchmarks/calibrate.py TABLE.csv --leave-out F   leave each source out in turn; predictions go to F (CSV)
+
+Rows that count: level A and key rows of the table, and the truncated models of simumax-b200. Each constant is pulled to
+its neutral value (kernels, counted bytes) by the width in its file; the loss is soft L1 of the log ratio on a scale of
+5 %, a group of n rows of one source and chip weighs n^-0.35 a row. Memory and link efficiency are not fitted.
+"""
+
+import argparse
+import csv
+import re
+import sys
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, median
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from perfcore import efficiency, kernels, software
+from perfcore.cells import SkippedError, read_rows
+from perfcore.formulas.records import Machine, Model, Plan, Software, Work
+from perfcore.formulas.step import step_time
+from perfcore.measurements import NEEDED, Case, case_of
+
+SCALE, GROUP_WEIGHT, ITERATIONS = 0.05, -0.35, 15
+SHARES = {16: "gemm_16bit", 8: "gemm_8bit", 4: "gemm_4bit"}
+LINKED = ("link_factor",)
+SPECS = Path(efficiency.FOLDER).parent
+# The printed layers, batch and time of these imply more than the chip's peak (140 to 190 % of it).
+IMPOSSIBLE = ("bloom-prequel-052", "bloom-prequel-053", "bloom-prequel-054")
+
+
+class Constant(NamedTuple):
+    """One number of the fit: of a generation or a software, with its neutral value and width."""
+
+    table: str
+    owner: str
+    name: str
+    neutral: float
+    width: float
+
+
+@dataclass
+class Rows:
+    """The cases as arrays of records, on neutral constants."""
+
+    cases: list[Case]
+    models: np.ndarray
+    plans: np.ndarray
+    works: np.ndarray
+    dealt: np.ndarray
+    machines: np.ndarray
+    softs: np.ndarray
+
+    @property
+    def measured(self) -> np.ndarray:
+        return np.array([case.measured_s for case in self.cases])
+
+    def subset(self, index: np.ndarray) -> "Rows":
+        picked = [self.cases[i] for i in index]
+        arrays = (self.models, self.plans, self.works, self.dealt, self.machines, self.softs)
+        return Rows(picked, *(array[index] for array in arrays))
+
+
+def _loop():
+    """Compile the loop over rows; the constructors are written out from the fields of the records."""
+    records = {"Model": "m", "Plan": "p", "Work": "w", "Machine": "c", "Software": "s"}
+    made = {}
+    for record in (Model, Plan, Work, Machine, Software):
+        array = records[record.__name__]
+        made[array] = f"{record.__name__}({', '.join(f'{array}[i, {k}]' for k in range(len(record._fields)))})"
+    source = (
+        "def loop(m, p, w, d, c, s, out):\n    for i in range(len(out)):\n"
+        f"        out[i] = step({made['m']}, {made['p']}, {made['w']}, d[i], {made['c']}, {made['s']}).time_s\n"
+    )
+    names = {"step": numba.njit(step_time), **{r.__name__: r for r in (Model, Plan, Work, Machine, Software)}}
+    exec(source, names)
+    return numba.njit(names["loop"])
+
+
+assert kernels.compiled  # importing it registers the formulas with numba
+LOOP = _loop()
+
+
+def seconds(rows: Rows) -> np.ndarray:
+    """Predict every row."""
+    out = np.empty(len(rows.cases))
+    LOOP(rows.models, rows.plans, rows.works, rows.dealt, rows.machines, rows.softs, out)
+    return out
+
+
+def read(path: Path) -> Rows:
+    """Read the rows that count."""
+    cases = []
+    for number, row in enumerate(read_rows(path, NEEDED), 1):
+        counts = row.text("repro_level") == "A" and row.text("key_row") == "1"
+        if row.text("row_id") in IMPOSSIBLE or not (counts or row.text("source_id") == "simumax-b200"):
+            continue
+        try:
+            cases.append(case_of(row, number, "neutral"))
+        except SkippedError as reason:
+            print(f"skipped {row.text('row_id')}: {reason}", file=sys.stderr)
+    questions = [case.question for case in cases]
+    return Rows(
+        cases,
+        np.array([q.model for q in questions]),
+        np.array([q.plan for q in questions]),
+        np.array([q.work for q in questions]),
+        np.array([q.dealt for q in questions]),
+        np.array([q.machine() for q in questions]),
+        np.array([q.soft() for q in questions]),
+    )
+
+
+def generation_of(case: Case) -> str:
+    return efficiency.for_chip(case.question.setting.chip.id, "neutral").generation
+
+
+def constants_of(cases: list[Case]) -> list[Constant]:
+    """Return the constants that some case depends on."""
+    found = {}
+    for case in cases:
+        setting = case.question.setting
+        known = efficiency.for_chip(setting.chip.id, "neutral")
+        for name in {"gemm_16bit", SHARES[setting.precision.bits], "attention"}:
+            key = ("efficiency", known.generation, name)
+            found[key] = Constant(*key, getattr(known, name), getattr(known, f"{name}_width"))
+        document = setting.software.document
+        for name, value in document["neutral"].items():
+            key = ("software", setting.software.id, name)
+            if name != "overlap" or 0 < value < 1:
+                found[key] = Constant(*key, float(value), float(document["neutral_width"][name]))
+    return [found[key] for key in sorted(found)]
+
+
+def affected(constant: Constant, cases: list[Case]) -> np.ndarray:
+    """Return the rows a constant changes."""
+    if constant.table == "efficiency":
+        return np.array([i for i, case in enumerate(cases) if generation_of(case) == constant.owner])
+    return np.array([i for i, case in enumerate(cases) if case.question.setting.software.id == constant.owner])
+
+
+def apply(rows: Rows, constants: list[Constant], values: np.ndarray) -> Rows:
+    """Return the rows with other constants."""
+    machines, softs = rows.machines.copy(), rows.softs.copy()
+    machine, soft = Machine._fields.index, Software._fields.index
+    bits = np.array([case.question.setting.precision.bits for case in rows.cases])
+    for constant, value in zip(constants, values, strict=True):
+        index = affected(constant, rows.cases)
+        if not len(index):
+            continue
+        ratio = value / constant.neutral
+        if constant.name in SHARES.values():
+            width = next(b for b, name in SHARES.items() if name == constant.name)
+            machines[index[bits[index] == width], machine("gemm_flop_s")] *= ratio
+            if width == 16:
+                machines[index, machine("wide_gemm_flop_s")] *= ratio
+        elif constant.name == "attention":
+            machines[index, machine("attention_flop_s")] *= ratio
+        elif constant.name == "link_factor":
+            machines[index, machine("link_bytes_s")] *= ratio
+        else:
+            softs[index, soft(constant.name)] = value
+    return Rows(rows.cases, rows.models, rows.plans, rows.works, rows.dealt, machines, softs)
+
+
+def free(constant: Constant, value: float) -> float:
+    """Return a constant on the scale it is fitted on: logarithmic, but for the overlap."""
+    return value if constant.name == "overlap" else float(np.log(value))
+
+
+def bound(constants: list[Constant], free_values: np.ndarray) -> np.ndarray:
+    """Return constants from the scale they are fitted on."""
+    pairs = zip(constants, free_values, strict=True)
+    return np.array([min(max(v, 0.0), 0.97) if c.name == "overlap" else np.exp(v) for c, v in pairs])
+
+
+def fit(rows: Rows) -> tuple[list[Constant], np.ndarray]:
+    """Fit by Gauss-Newton steps on the soft L1 loss, with the pull to the neutral values."""
+    constants = constants_of(rows.cases)
+    start = np.array([free(c, c.neutral) for c in constants])
+    widths = np.array([c.width for c in constants])
+    groups = Counter((case.source, case.chip) for case in rows.cases)
+    weights = np.array([groups[case.source, case.chip] ** GROUP_WEIGHT for case in rows.cases])
+    touched = [affected(c, rows.cases) for c in constants]
+    wanted = np.log(rows.measured)
+
+    def residual(point: np.ndarray, index: np.ndarray | None = None) -> np.ndarray:
+        part = rows if index is None else rows.subset(index)
+        aim = wanted if index is None else wanted[index]
+        return (np.log(seconds(apply(part, constants, bound(constants, point)))) - aim) / SCALE
+
+    def loss(point: np.ndarray, off: np.ndarray) -> float:
+        pull = np.sum(((point - start) / widths) ** 2)
+        return float(np.sum(weights * 2 * (np.sqrt(1 + off**2) - 1)) + pull)
+
+    point, damping = start.copy(), 1e-3
+    off = residual(point)
+    best = loss(point, off)
+    for _ in range(ITERATIONS):
+        slopes = np.zeros((len(rows.cases), len(constants)))
+        for j, index in enumerate(touched):
+            moved = point.copy()
+            change = -1e-4 if constants[j].name == "overlap" and point[j] > 0.9 else 1e-4
+            moved[j] += change
+            slopes[index, j] = (residual(moved, index) - off[index]) / change
+        pulled = weights / np.sqrt(1 + off**2)
+        curvature = slopes.T @ (slopes * pulled[:, None]) + np.diag(1 / widths**2)
+        gradient = slopes.T @ (pulled * off) + (point - start) / widths**2
+        for _ in range(12):
+            step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), -gradient)
+            trial = point + step
+            for j, constant in enumerate(constants):
+                if constant.name == "overlap":
+                    trial[j] = min(max(trial[j], 0.0), 0.97)
+            trial_off = residual(trial)
+            trial_loss = loss(trial, trial_off)
+            if trial_loss < best:
+                break
+            damping *= 5
+        gained = best - trial_loss
+        if gained <= 0:
+            break
+        point, off, best, damping = trial, trial_off, trial_loss, max(damping / 5, 1e-5)
+        if gained < 1e-4 * best:
+            break
+    return constants, bound(constants, point)
+
+
+def report(errors: dict[tuple[str, str], list[float]]) -> None:
+    """Print error by source and chip, in percent of the measured time."""
+    print(f"{'source':24}{'chip':24}{'n':>4}{'mean':>7}{'median':>8}{'max':>7}{'bias':>7}")
+    every = [e for group in errors.values() for e in group]
+    for (source, chip), group in [*sorted(errors.items()), (("all", ""), every)]:
+        size = [abs(e) * 100 for e in group]
+        print(
+            f"{source:24}{chip:24}{len(group):4}{fmean(size):7.1f}{median(size):8.1f}{max(size):7.1f}"
+            f"{fmean(group) * 100:+7.1f}"
+        )
+
+
+def by_group(cases: list[Case], errors: np.ndarray) -> dict[tuple[str, str], list[float]]:
+    groups = defaultdict(list)
+    for case, error in zip(cases, errors, strict=True):
+        groups[case.source, case.chip].append(float(error))
+    return groups
+
+
+def kind_of(case: Case, train: list[Case]) -> str:
+    """Say what is new about a case that was left out: its chip generation, its software, or neither."""
+    if generation_of(case) not in {generation_of(other) for other in train}:
+        return "new_chip"
+    used = {other.question.setting.software.id for other in train}
+    return "known" if case.question.setting.software.id in used else "new_software"
+
+
+def leave_out(rows: Rows, path: Path) -> None:
+    """Leave each source out in turn and write what is then predicted."""
+    sources = sorted({case.source for case in rows.cases})
+    neutral = seconds(rows)
+    lines = []
+    for source in sources:
+        inside = np.array([i for i, case in enumerate(rows.cases) if case.source != source])
+        outside = np.array([i for i, case in enumerate(rows.cases) if case.source == source])
+        train = rows.subset(inside)
+        constants, values = fit(train)
+        test = rows.subset(outside)
+        predicted = seconds(apply(test, constants, values))
+        errors = predicted / test.measured - 1
+        kinds = {kind_of(case, train.cases) for case in test.cases}
+        print(
+            f"{source:24}{fmean(abs(errors)) * 100:6.1f}{fmean(errors) * 100:+7.1f}  {', '.join(sorted(kinds))}",
+            flush=True,
+        )
+        for i, case, time_s in zip(outside, test.cases, predicted, strict=True):
+            kind = kind_of(case, train.cases)
+            lines.append(
+                (
+                    case.row_id,
+                    case.source,
+                    case.chip,
+                    kind,
+                    f"{case.measured_s:.6g}",
+                    f"{time_s:.6g}",
+                    f"{neutral[i]:.6g}",
+                )
+            )
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("row_id", "source", "chip", "kind", "measured_s", "left_out_s", "neutral_s"))
+        writer.writerows(lines)
+    for kind in ("known", "new_software", "new_chip"):
+        size = [abs(float(line[5]) / float(line[4]) - 1) * 100 for line in lines if line[3] == kind]
+        if size:
+            print(f"{kind:24}n={len(size):4} mean {fmean(size):5.1f} median {median(size):5.1f} max {max(size):5.1f}")
+
+
+def write(rows: Rows, constants: list[Constant], values: np.ndarray) -> None:
+    """Write the fitted constants into the files of their owners."""
+    errors = seconds(apply(rows, constants, values)) / rows.measured - 1
+    for table, owner in sorted({(c.table, c.owner) for c in constants}):
+        path = SPECS / table / f"{owner}.toml"
+        mine = [(c.name, v) for c, v in zip(constants, values, strict=True) if (c.table, c.owner) == (table, owner)]
+        index = affected(Constant(table, owner, "", 1.0, 1.0), rows.cases)
+        sources = sorted({rows.cases[i].source for i in index})
+        block = ["[fitted]", *(f"{name} = {value:.3f}" for name, value in mine), "", "[fit]"]
+        block += [f"rows = {len(index)}", f"sources = [{', '.join(chr(34) + s + chr(34) for s in sources)}]"]
+        block += [f"residual = {fmean(abs(errors[index])):.3f}", "", "[[evidence]]", 'keys = ["fitted", "fit"]']
+        block += [
+            'source = "perfcore_calibration"',
+            'locator = "benchmarks/calibrate.py --write"',
+            'mark = "derived"',
+            "",
+        ]
+        text = path.read_text("utf-8")
+        text = re.sub(r"\n*\[fitted\]\n.*?mark = \"derived\"\n", "\n", text, flags=re.S).rstrip("\n")
+        path.write_text(text + "\n\n" + "\n".join(block), "utf-8")
+
+
+def main() -> None:
+    """Fit, report, and write if asked."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("table", type=Path)
+    parser.add_argument("--write", action="store_true", help="write the constants into specs/")
+    parser.add_argument("--leave-out", type=Path, metavar="FILE", help="predictions of each source left out")
+    options = parser.parse_args()
+    rows = read(options.table)
+    neutral = seconds(rows) / rows.measured - 1
+    print(
+        f"neutral: mean {fmean(abs(neutral)) * 100:.1f}, median {median(abs(neutral)) * 100:.1f}, bias {fmean(neutral) * 100:+.1f}"
+    )
+    if options.leave_out:
+        leave_out(rows, options.leave_out)
+        return
+    constants, values = fit(rows)
+    for constant, value in zip(constants, values, strict=True):
+        print(f"  {constant.table:11}{constant.owner:28}{constant.name:20}{constant.neutral:7.3f} -> {value:7.3f}")
+    report(by_group(rows.cases, seconds(apply(rows, constants, values)) / rows.measured - 1))
+    if options.write:
+        write(rows, constants, values)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,332 @@
+"""Training throughput of a model on N chips: a given plan evaluated, or the best of every legal plan."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from perfcore import chips, models, software, systems
+from perfcore.errors import PerfcoreError
+from perfcore.formulas.records import Plan, Work
+from perfcore.intervals import interval
+from perfcore.machine import Setting, rate_of
+from perfcore.models import ModelFile
+from perfcore.precisions import find as find_precision
+from perfcore.questions import RECOMPUTE, Answer, Question, answer, check_plan
+from perfcore.searching import Found, search
+from perfcore.spoken import binding, breakdown, plan_words, sensitivities
+
+__all__ = ["Training", "train"]
+
+ALTERNATIVES = 5
+GIB = 1e9
+
+
+@dataclass(frozen=True)
+class Training:
+    """The answer to a training question; ``to_dict`` is the JSON of ``perfcore train``."""
+
+    question: Question = field(repr=False)
+    model: str
+    chip: str
+    chips: int
+    plan: dict[str, Any]
+    step_time_s: float
+    step_time_interval_s: tuple[float, float]
+    tokens_per_s: float
+    tokens_per_s_per_chip: float
+    model_tflops_per_chip: float
+    mfu: float
+    hfu: float
+    memory_gb_per_chip: float
+    memory_capacity_gb: float
+    fits: bool
+    binding: str
+    breakdown_s: dict[str, float]
+    memory_breakdown_gb: dict[str, float]
+    sensitivities: dict[str, float]
+    configs_evaluated: int
+    search_s: float
+    alternatives: list[dict[str, Any]]
+    pareto: list[dict[str, Any]]
+    software: str
+    evidence: str
+    days: float | None
+    assumptions: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document."""
+        names = [name for name in self.__dataclass_fields__ if name != "question"]
+        return {name: _plain(getattr(self, name)) for name in names}
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in self.to_dict().items())
+        return f"<table>{rows}</table>"
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def train(
+    model: str,
+    chip: str,
+    chips_count: int,
+    *,
+    system: str | None = None,
+    software_name: str | None = None,
+    global_batch: int | None = None,
+    seq: int | None = None,
+    precision: str | None = None,
+    tokens: float | None = None,
+    progress: Callable[[str], None] | None = None,
+    **given: float | str | None,
+) -> Training:
+    """Predict the training of a model, searching whatever of the plan is not given.
+
+    ``given`` may hold tp, pp, vp, cp, dp, ep, micro_batch, shard, sequence_parallel (numbers) and recompute (none,
+    selective or full). ``progress`` is called with a line when the search must first compile.
+
+    Raises
+    ------
+    PerfcoreError
+        If something is unknown, contradictory or impossible, with the nearest that is possible.
+    """
+    said: list[str] = []
+    known = models.load(model)
+    said += [f"model: {sentence}" for sentence in known.assumptions]
+    work = _work(known, global_batch, seq, said)
+    setting = _setting(chip, system, software_name, precision, said)
+    wanted = _wanted(given)
+    ranks = _count(chips_count) * setting.devices
+    if setting.devices > 1:
+        said.append(f"degrees of the plan count devices: {setting.devices} a chip, {ranks} in all")
+    base = Question(known.record, setting, chips_count, _first_plan(wanted), work)
+    found = search(base, ranks, wanted, progress)
+    if not len(found.table):
+        raise _impossible(base, ranks, wanted)
+    if found.best is None:
+        raise _too_big(base, ranks, found, wanted, progress)
+    return _result(known, base, found, tokens, said)
+
+
+def _count(chips_count: int) -> int:
+    if isinstance(chips_count, bool) or chips_count != int(chips_count) or chips_count < 1:
+        raise PerfcoreError(f"--chips: found {chips_count}; allowed: a whole number of 1 or more")
+    return int(chips_count)
+
+
+def _work(known: ModelFile, global_batch: int | None, seq: int | None, said: list[str]) -> Work:
+    """Return sequence and batch, the model's own where they are not given."""
+    length = float(seq) if seq is not None else known.seq
+    if length is None:
+        raise PerfcoreError(f"--seq: {known.name} states no training sequence; give one")
+    if known.max_seq is not None and length > known.max_seq:
+        raise PerfcoreError(
+            f"--seq: found {length:.0f}; {known.name} takes at most {known.max_seq:.0f} tokens; give that or less"
+        )
+    batch = float(global_batch) if global_batch is not None else known.global_batch
+    if batch is None:
+        raise PerfcoreError(f"--global-batch: {known.name} states no batch; give the sequences of a step")
+    for name, value in (("--seq", length), ("--global-batch", batch)):
+        if value < 1 or value != int(value):
+            raise PerfcoreError(f"{name}: found {value:g}; allowed: a whole number of 1 or more")
+    if seq is None:
+        said.append(f"seq: {length:.0f} tokens, of the model's own training")
+    if global_batch is None:
+        said.append(f"global batch: {batch:.0f} sequences, of the model's own training")
+    return Work(length, batch)
+
+
+def _setting(
+    chip: str, system: str | None, software_name: str | None, precision: str | None, said: list[str]
+) -> Setting:
+    item = chips.load(chip)
+    if item.kind not in ("chip", "part"):
+        raise PerfcoreError(f"--chip: {item.name} is a {item.kind}; name a chip")
+    joined = systems.load(system) if system else systems.default_for(item)
+    if not system:
+        said.append(f"system: {joined.name}, the default of {item.name}")
+    said += [f"system: {sentence}" for sentence in joined.assumptions]
+    era = software_name or software.default_for(str(item.document.get("vendor", "")))
+    used = software.load(era)
+    if not software_name:
+        said.append(f"software: {used.name}, the newest known for the vendor of the chip")
+    form = precision or _usual_precision(item)
+    if not precision:
+        said.append(f"precision: {form}")
+    kind = find_precision(form)
+    rate_of(item, kind.format)
+    return Setting(item, joined, used, kind, used.attention_version)
+
+
+def _usual_precision(item: chips.Item) -> str:
+    has = item.document.get("peak_dense_tflops", {})
+    return "fp16" if "fp16" in has and "bf16" not in has else "bf16"
+
+
+NUMBERS = ("tp", "pp", "vp", "cp", "dp", "ep", "micro_batch", "shard", "sequence_parallel")
+
+
+def _wanted(given: Mapping[str, float | str | None]) -> dict[str, float]:
+    """Return the given parts of a plan as numbers."""
+    unknown = [name for name in given if name not in (*NUMBERS, "recompute")]
+    if unknown:
+        raise PerfcoreError(f"{unknown[0]}: not a part of a plan; allowed: {', '.join((*NUMBERS, 'recompute'))}")
+    wanted: dict[str, float] = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        label = f"--{name.replace('_', '-')}"
+        if name == "recompute":
+            if value not in RECOMPUTE:
+                raise PerfcoreError(f"{label}: found {value!r}; allowed: {', '.join(RECOMPUTE)}")
+            wanted[name] = float(list(RECOMPUTE).index(str(value)))
+            continue
+        number = float(value)
+        least = 0 if name in ("shard", "sequence_parallel") else 1
+        if number != int(number) or number < least or (name == "shard" and number > 3):
+            allowed = "0 to 3" if name == "shard" else f"a whole number of {least} or more"
+            raise PerfcoreError(f"{label}: found {value}; allowed: {allowed}")
+        wanted[name] = number
+    return wanted
+
+
+def _first_plan(wanted: Mapping[str, float]) -> Plan:
+    """Return a plan of the given degrees, for messages."""
+    return Plan(*(1.0,) * 8, 0.0, 1.0, *(0.0,) * 7)._replace(
+        **{name: wanted[name] for name in ("tp", "pp", "vp", "cp", "dp", "ep", "micro_batch") if name in wanted}
+    )
+
+
+def _impossible(base: Question, ranks: int, wanted: Mapping[str, float]) -> PerfcoreError:
+    """Say why no plan is legal, and which number of chips or which degree would do."""
+    plan = base.plan
+    cut = plan.tp * plan.pp * plan.cp
+    if ranks % cut == 0 and "dp" not in wanted:
+        plan = plan._replace(dp=ranks / cut)
+    try:
+        check_plan(base.model, plan, base.work, ranks)
+    except PerfcoreError as problem:
+        return problem
+    near = [n for n in _nearby(ranks) if len(search_table(base, n, wanted))]
+    hint = f"; nearest number of chips that can: {near[0] // base.setting.devices}" if near else ""
+    said = ", ".join(f"{name}={value:g}" for name, value in wanted.items()) or "any degrees"
+    return PerfcoreError(
+        f"--chips: no legal plan cuts {base.model.layers:.0f} layers, {base.model.heads:.0f} heads and a batch of "
+        f"{base.work.global_batch:.0f} over {ranks} ranks with {said}{hint}"
+    )
+
+
+def search_table(base: Question, ranks: int, wanted: Mapping[str, float]) -> Any:
+    """Return the legal plans on another number of ranks."""
+    from perfcore.plans import legal_plans
+
+    return legal_plans(base.model, base.work, ranks, _domain(base), wanted)
+
+
+def _domain(base: Question) -> int:
+    return base.setting.system.domain_chips * base.setting.devices
+
+
+def _nearby(ranks: int) -> list[int]:
+    """Return numbers of ranks, the nearest first."""
+    around = {max(1, ranks + step) for step in range(-64, 65)} | {2**k for k in range(20)}
+    return sorted(around - {ranks}, key=lambda n: (abs(n - ranks), n))
+
+
+def _too_big(
+    base: Question, ranks: int, found: Found, wanted: Mapping[str, float], progress: Callable[[str], None] | None
+) -> PerfcoreError:
+    """Say how much memory the smallest plan needs, and on how many chips the model would fit."""
+    least = found.memory.min() / GIB
+    has = base.machine().memory_bytes / GIB
+    said = (
+        f"--chips: the model does not fit: the smallest of {len(found.table):,} legal plans needs {least:,.1f} GB a "
+        f"chip, {base.setting.chip.name} has {has:,.0f}"
+    )
+    free = {name: value for name, value in wanted.items() if name != "dp"}
+    for doubling in range(1, 11):
+        more = ranks * 2**doubling
+        if more > base.work.global_batch * base.model.layers * base.model.heads:
+            break
+        question = replace(base, chips=base.chips * 2**doubling)
+        if search(question, more, free, progress).best is not None:
+            return PerfcoreError(f"{said}; nearest: {question.chips:,} chips")
+    return PerfcoreError(f"{said}; more chips do not help with what is given")
+
+
+def _result(known: ModelFile, base: Question, found: Found, tokens: float | None, said: list[str]) -> Training:
+    assert found.best is not None
+    question = found.question(base, found.best)
+    first = answer(question)
+    low, high, kind = interval(question, first)
+    work = base.work
+    rate = work.global_batch * work.seq / first.time_s
+    efficiency_said = list(_efficiency_words(question))
+    steps = None if tokens is None else math.ceil(tokens / (work.global_batch * work.seq))
+    return Training(
+        question=question,
+        model=known.id,
+        chip=base.setting.chip.id,
+        chips=base.chips,
+        plan=plan_words(question),
+        step_time_s=first.time_s,
+        step_time_interval_s=(low, high),
+        tokens_per_s=rate,
+        tokens_per_s_per_chip=rate / base.chips,
+        model_tflops_per_chip=first.flop_per_chip / first.time_s / 1e12,
+        mfu=first.mfu,
+        hfu=first.mfu * (1.0 + first.again_share),
+        memory_gb_per_chip=first.memory.total * base.setting.devices / GIB,
+        memory_capacity_gb=question.machine().memory_bytes * base.setting.devices / GIB,
+        fits=first.fits,
+        binding=binding(first),
+        breakdown_s=breakdown(first.step),
+        memory_breakdown_gb=_memory_parts(first),
+        sensitivities=sensitivities(question, first.time_s),
+        configs_evaluated=len(found.table),
+        search_s=found.seconds,
+        alternatives=_alternatives(base, found),
+        pareto=_pareto(base, found),
+        software=base.setting.software.id,
+        evidence=kind,
+        days=None if steps is None else steps * first.time_s / 86_400,
+        assumptions=said + efficiency_said,
+    )
+
+
+def _efficiency_words(question: Question) -> tuple[str, ...]:
+    from perfcore import efficiency
+
+    return efficiency.for_chip(question.setting.chip.id).assumptions
+
+
+def _memory_parts(first: Answer) -> dict[str, float]:
+    parts = first.memory._asdict()
+    return {name: parts[name] / GIB for name in ("weights", "gradients", "optimizer", "activations", "logits", "workspace")}
+
+
+def _alternatives(base: Question, found: Found) -> list[dict[str, Any]]:
+    """Return the next-best plans that fit."""
+    return [_brief(base, found, row) for row in found.order[1 : 1 + ALTERNATIVES]]
+
+
+def _pareto(base: Question, found: Found) -> list[dict[str, Any]]:
+    """Return the plans that no other beats in both time and memory."""
+    return [_brief(base, found, row) for row in found.front]
+
+
+def _brief(base: Question, found: Found, row: int) -> dict[str, Any]:
+    question = found.question(base, row)
+    return {
+        "plan": plan_words(question),
+        "step_time_s": float(found.times[row]),
+        "memory_gb_per_chip": float(found.memory[row]) * base.setting.devices / GIB,
+    }
+
+
+def now() -> float:
+    """Return a clock for durations [s]."""
+    return time.perf_counter()
