@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from perfcore import chips, evidence, models, rules
+from perfcore import chips, evidence, models, rules, systems
 from perfcore.cli import COMMANDS
 from perfcore.cli.rules import read_aloud
 from perfcore.display import number
@@ -94,6 +94,14 @@ def catalogue_page() -> str:
         "",
     ]
     parts += [_metrics(items), "", "## Conflicts that were decided", "", _conflicts(items)]
+    parts += [
+        "",
+        "## Systems",
+        "",
+        "Bandwidths are of one chip in one direction; `*` marks what the file leaves open.",
+        "",
+    ]
+    parts.append(_systems())
     parts += ["", "## Language models", "", "Parameters computed from the shape, beside those published [10^9].", ""]
     parts.append(_models())
     return "\n".join(parts) + "\n"
@@ -151,6 +159,20 @@ def _conflicts(items: list[Item]) -> str:
                 others = ", ".join(str(plain_value(other["value"])) for other in conflict["others"])
                 rows.append([f"`{item.id}`", f"`{conflict['key']}`", others, conflict["decision"]])
     return table(["chip", "value", "chosen over", "decision"], rows)
+
+
+def _systems() -> str:
+    rows = []
+    for system in map(systems.load, systems.ids()):
+        document = system.document
+        open_mark = "" if "scale_out" in document else " *"
+        counts = [str(system.chips_per_node), str(system.domain_chips)]
+        rates = [number(system.scale_up_bytes_s / 1e9), number(system.scale_out_bytes_s / 1e9) + open_mark]
+        mark = weakest([entry["mark"] for entry in document["evidence"]])
+        chips_of = ", ".join(f"`{chip_id}`" for chip_id in document.get("default_for", ()))
+        rows.append([f"`{system.id}`", *counts, *rates, chips_of, mark])
+    head = ["system", "a server", "a domain", "GB/s within", "GB/s between", "taken for", "weakest mark in the file"]
+    return table(head, rows)
 
 
 def plain_value(value: object) -> object:

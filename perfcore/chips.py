@@ -8,11 +8,11 @@ from pathlib import Path
 from perfcore.errors import PerfcoreError
 from perfcore.items import Item, item_of
 from perfcore.reader import SPECS, read_toml
-from perfcore.schema import PROCESS_FACTS, SYSTEM_FACTS
+from perfcore.schema import NETWORK, PROCESS_FACTS, SYSTEM_FACTS
 
 __all__ = ["Item", "find", "from_file", "ids", "load", "normal"]
 
-FOLDERS = {"chip": "chips", "memory": "memory", "system": "systems", "process": "processes"}
+FOLDERS = {"chip": "chips", "memory": "memory", "system": "systems", "process": "processes", "part": "parts"}
 _NAMES = re.compile(r"^(?:name|aliases)\s*=\s*(\[[^\]]*\]|\"[^\"]*\")", re.MULTILINE)
 _NOT_IN_A_LINE = re.compile(r"[^a-z0-9\n]")
 _TOP = 3000  # bytes; name and aliases stand at the top of a file
@@ -73,32 +73,37 @@ def ids(kind: str = "chip") -> tuple[str, ...]:
     return tuple(item_id for item_id, (its_kind, _) in _heads().items() if its_kind == kind)
 
 
-def find(name: str) -> str:
-    """Return the id a name stands for.
+def find(name: str, kind: str | None = None) -> str:
+    """Return the id a name stands for, of anything or of one kind.
 
-    >>> find("H100 SXM"), find("rtx 4090 d")
-    ('nvidia_h100_sxm_80gb', 'nvidia_rtx_4090_d_24gb')
+    A rack may go by the name of the chip in it: the name alone means the chip.
+
+    >>> find("H100 SXM"), find("gb200 nvl72"), find("gb200 nvl72", "system")
+    ('nvidia_h100_sxm_80gb', 'nvidia_gb200_superchip_gpu_186gb', 'nvidia_gb200_nvl72')
 
     Raises
     ------
     PerfcoreError
-        If no chip or memory part has that name, or several have.
+        If nothing (of that kind) has that name, or several have.
     """
-    found = _names().get(normal(name), [])
+    found = [item_id for item_id in _names().get(normal(name), []) if kind in (None, _heads()[item_id][0])]
+    if len(found) > 1:
+        found = [item_id for item_id in found if _heads()[item_id][0] != "system"] or found
     if len(found) == 1:
         return found[0]
     if found:
         raise PerfcoreError(f"{name!r} stands for several: {', '.join(found)}; say which")
-    spoken = {normal(n): n for _, names in _heads().values() for n in names}
+    spoken = {normal(n): n for its_kind, names in _heads().values() if kind in (None, its_kind) for n in names}
     from difflib import get_close_matches
 
     near = [spoken[n] for n in get_close_matches(normal(name), spoken, n=3, cutoff=0.6)]
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    raise PerfcoreError(f"{name!r} is nothing of the catalogue and no file; {hint}(perfcore chips lists them)")
+    said = "nothing" if kind is None else f"no {kind}"
+    raise PerfcoreError(f"{name!r} is {said} of the catalogue and no file; {hint}(perfcore chips lists them)")
 
 
-def load(name_or_path: str | Path) -> Item:
-    """Load a chip or memory part by any of its names, or from a TOML file.
+def load(name_or_path: str | Path, kind: str | None = None) -> Item:
+    """Load a chip or memory part by any of its names, or from a TOML file; ``kind`` says which of the catalogue.
 
     >>> load("h20").name
     'NVIDIA H20 SXM 96 GB'
@@ -111,9 +116,8 @@ def load(name_or_path: str | Path) -> Item:
     text = str(name_or_path)
     if isinstance(name_or_path, Path) or _is_path(text):
         return from_file(Path(text))
-    item_id = find(text)
-    kind = _heads()[item_id][0]
-    return item_of(read_toml(_catalogue_path(item_id)), _catalogue_path(item_id), kind)
+    item_id = find(text, kind)
+    return item_of(read_toml(_catalogue_path(item_id)), _catalogue_path(item_id), _heads()[item_id][0])
 
 
 def _is_path(text: str) -> bool:
@@ -129,7 +133,12 @@ def _catalogue_path(item_id: str) -> Path:
 def from_file(path: Path) -> Item:
     """Load a user's own file; what it speaks of follows from its keys."""
     document = read_toml(path)
-    telling = {"memory": ("generation", "pin_gbit_s"), "system": SYSTEM_FACTS, "process": PROCESS_FACTS}
+    telling = {
+        "part": ("part_of",),
+        "memory": ("generation", "pin_gbit_s"),
+        "system": (*NETWORK, *SYSTEM_FACTS),
+        "process": PROCESS_FACTS,
+    }
     kind = next((kind for kind, keys in telling.items() if any(key in document for key in keys)), "chip")
     item = item_of(document, path, kind)
     _check_sources(item, path)

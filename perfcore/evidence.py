@@ -60,14 +60,16 @@ def leaves(document: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, A
     """Yield each number of a file (intervals whole) with its path, and the datacenter fact."""
     for key, value in document.items():
         here = f"{path}.{key}" if path else key
-        if key in ("evidence", "conflict", "aliases", "used_in"):
+        if key in ("evidence", "conflict", "aliases", "used_in", "default_for"):
             continue
         if isinstance(value, list):
             for place, entry in enumerate(value, 1):
                 yield from leaves(entry, f"{here}.{place}")
         elif isinstance(value, dict) and set(value) != {"low", "high"}:
             yield from leaves(value, here)
-        elif key not in ("count", "packages_per_board") and (key == "datacenter" or not isinstance(value, str | bool)):
+        elif key not in ("count", "packages_per_board", "parts") and (
+            key == "datacenter" or not isinstance(value, str | bool)
+        ):
             yield here, value
 
 

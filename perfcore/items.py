@@ -9,24 +9,28 @@ from types import MappingProxyType
 from typing import Any
 
 from perfcore import formulas
+from perfcore.errors import suggestion
 from perfcore.quantity import UNKNOWN, Interval, common, exactly, highest, interval_of, point, quotient, scaled, total
 from perfcore.reader import report
 from perfcore.schema import (
     CHIP,
     MEMORY,
     PACKAGE_METRICS,
+    PART,
     PROCESS,
     PROCESS_FACTS,
     SYSTEM,
     SYSTEM_FACTS,
+    TOPOLOGIES,
     Problem,
     problems_of,
+    shown,
 )
 from perfcore.terms import FACTS, FORMATS
 
 # AI OVERWATCH Act: "first marketed after 1 January 2026". A day, not a threshold that a rule file could hold.
 FIRST_MARKETED = date(2026, 1, 1)
-SHAPES = {"chip": CHIP, "memory": MEMORY, "system": SYSTEM, "process": PROCESS}
+SHAPES = {"chip": CHIP, "memory": MEMORY, "system": SYSTEM, "process": PROCESS, "part": PART}
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,7 @@ def item_of(document: Mapping[str, Any], path: Path, kind: str = "chip") -> Item
     """
     problems = problems_of(document, SHAPES[kind])
     problems = problems or _twice(document)
-    if not problems and kind in ("chip", "memory"):
-        problems = _chip_problems(document) if kind == "chip" else _memory_problems(document)
+    problems = problems or _CHECKS.get(kind, _no_more)(document)
     if problems:
         raise report(path, problems)
     return Item(
@@ -139,6 +142,33 @@ def _disagreements(document: Mapping[str, Any]) -> list[Problem]:
 def _memory_problems(document: Mapping[str, Any]) -> list[Problem]:
     missing = [key for key in ("bandwidth_gb_s", "area_mm2") if key in document]
     return [] if missing else [("generation", "says nothing to decide on; give bandwidth_gb_s and area_mm2")]
+
+
+def _system_problems(document: Mapping[str, Any]) -> list[Problem]:
+    """What the kinds of the terms leave open: which topologies a table may name, and that its numbers are numbers."""
+    found = []
+    for table, allowed in TOPOLOGIES.items():
+        named = document.get(table, {}).get("topology", allowed[0])
+        if named not in allowed:
+            wrong = f"found {shown(named)}; allowed: {', '.join(allowed)}{suggestion(named, allowed)}"
+            found.append((f"{table}.topology", wrong))
+    for table in ("scale_up", "scale_out", "host"):
+        for key, value in document.get(table, {}).items():
+            if isinstance(value, dict):
+                found.append((f"{table}.{key}", "found an interval; give one number"))
+    return found
+
+
+def _no_more(_: Mapping[str, Any]) -> list[Problem]:
+    return []
+
+
+_CHECKS = {
+    "chip": _chip_problems,
+    "part": _chip_problems,
+    "memory": _memory_problems,
+    "system": _system_problems,
+}
 
 
 def _rates(document: Mapping[str, Any], table: str) -> Mapping[str, Interval] | None:

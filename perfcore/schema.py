@@ -32,6 +32,11 @@ WORDS = {
     "product": ("logic", "nand", "dram"),
     "designer": ("approved", "authorized", "other"),
 }
+# How the chips of a system are joined, by the table that says so: within a domain, and between domains.
+TOPOLOGIES = {
+    "scale_up": ("switch", "full_mesh", "torus_2d", "torus_3d", "ring", "none"),
+    "scale_out": ("rail", "fat_tree", "torus", "dcn", "none"),
+}
 
 _RATES: Shape = dict.fromkeys(FORMATS)
 _CITED: Shape = {
@@ -66,15 +71,15 @@ PROCESS_FACTS = (
 ZERO_ALLOWED = ("tsv_per_die",)
 # What a model may do without, which 0 says too.
 NONE_ALLOWED = (
-    *("learned_positions", "q_lora_rank", "kv_lora_rank", "rope_head_dim", "experts", "top_k", "expert_ffn"),
-    *("shared_ffn", "dense_layers", "leading_dense_layers", "window", "window_layers", "mtp_layers"),
+    *("learned_positions", "q_lora_rank", "kv_lora_rank", "rope_head_dim", "experts", "top_k", "top_groups"),
+    *("expert_ffn", "shared_ffn", "dense_layers", "leading_dense_layers", "window", "window_layers", "mtp_layers"),
 )
 LARGEST_WHOLE = 10**9
 SETTABLE_FACTS = tuple(name for name in FACTS if name not in ("classified", *DERIVED))
 
 CHIP: Shape = {
     **dict.fromkeys(("name", "vendor", "aliases", "form", "market", "launched", "datacenter", "note")),
-    **dict.fromkeys(("packages_per_board", *PACKAGE_METRICS)),
+    **dict.fromkeys(("packages_per_board", "multiprocessors", *PACKAGE_METRICS)),
     "peak_dense_tflops": _RATES,
     "vector_peak_dense_tflops": _RATES,
     "uncapped_peak_dense_tflops": _RATES,
@@ -86,8 +91,15 @@ CHIP: Shape = {
     "facts": dict.fromkeys(SETTABLE_FACTS),
     **_CITED,
 }
+# A part of a package as programs see it, such as one of the two dies of an MI250X.
+PART: Shape = {**CHIP, **dict.fromkeys(("part_of", "parts"))}
+NETWORK = ("chips_per_node", "scale_up", "scale_out", "host")
 SYSTEM: Shape = {
     **dict.fromkeys(("name", "vendor", "aliases", "note", "launched", *SYSTEM_FACTS)),
+    **dict.fromkeys(("default_for", "chips_per_node")),
+    "scale_up": dict.fromkeys(("name", "domain_chips", "per_direction_gb_s", "latency_us", "topology", "note")),
+    "scale_out": dict.fromkeys(("name", "nics_per_node", "per_direction_gb_s", "latency_us", "topology", "note")),
+    "host": dict.fromkeys(("name", "per_direction_gb_s", "note")),
     "facts": dict.fromkeys(SETTABLE_FACTS),
     **_CITED,
 }

@@ -177,6 +177,31 @@ KEYS = {
     "market": Term("word", "", "where it is sold"),
     "launched": Term("date", "", "day of launch"),
     "packages_per_board": Term("count", "", "such packages on one card"),
+    "multiprocessors": Term(
+        "count",
+        "",
+        "streaming multiprocessors or compute units of the package that tiles of a matrix product are dealt to; left "
+        "out for systolic chips",
+        "streaming multiprocessors or compute units",
+    ),
+    "part_of": Term("word", "", "id of the chip (whole package) this is a part of"),
+    "parts": Term("count", "", "equal parts the package is counted as"),
+    "default_for": Term("words", "", "ids of the chips this system is taken for where none is named"),
+    "chips_per_node": Term("count", "", "chips of one server"),
+    "scale_up": Term("table", "", "the fast links that join the chips of one domain"),
+    "scale_out": Term("table", "", "the network that joins domains"),
+    "host": Term("table", "", "the way to the memory of the host"),
+    "domain_chips": Term("count", "", "chips joined by the fast links: a server, a rack, a slice of a torus"),
+    "nics_per_node": Term("count", "", "network adapters of one server"),
+    "per_direction_gb_s": Term("number", "GB/s", "bandwidth of one chip in one direction, all its links of the kind"),
+    "latency_us": Term(
+        "number", "us", "start-up time of one all-gather or reduce-scatter; an all-reduce takes two of them"
+    ),
+    "topology": Term(
+        "word",
+        "",
+        "scale_up: switch, full_mesh, torus_2d, torus_3d, ring or none; scale_out: rail, fat_tree, torus, dcn or none",
+    ),
     "peak_dense_tflops": Term("table", "10^12/s", "dense peak by number format, multiply-accumulate = 2"),
     "vector_peak_dense_tflops": Term("table", "10^12/s", "dense peak of the units beside the tensor units"),
     "uncapped_peak_dense_tflops": Term("table", "10^12/s", "dense peak without a firmware cap"),
@@ -245,7 +270,11 @@ MODEL_KEYS = {
     "rope_head_dim": Term("whole", "", "multi-head latent attention: the rotary part of head_dim"),
     "experts": Term("whole", "", "routed experts of a MoE layer; 0 for a dense model"),
     "top_k": Term("whole", "", "routed experts a token goes to"),
+    "top_groups": Term(
+        "whole", "", "groups of experts a token may reach, where routing is limited to some; 0 for no limit"
+    ),
     "expert_ffn": Term("whole", "", "width of one routed expert"),
+    "expert_biases": Term("yes_no", "", "routed experts carry biases (GPT-OSS)"),
     "shared_ffn": Term("whole", "", "width of the experts every token goes to, together"),
     "dense_layers": Term("whole", "", "layers with the dense MLP; all of a dense model"),
     "leading_dense_layers": Term("whole", "", "those dense layers of a MoE model that stand first"),

@@ -96,8 +96,11 @@ def with_facts(item: Item, facts: Mapping[str, Any]) -> Item:
     Raises
     ------
     PerfcoreError
-        If a fact is unknown, computed, or not of its kind.
+        If a fact is unknown, computed, or not of its kind; or if the item is a part of a package.
     """
+    if item.kind == "part":
+        whole = item.document["part_of"]
+        raise PerfcoreError(f"{item.id} is a part of a package, and export rules speak of whole ones; check {whole}")
     lines = []
     exact = {name: _exact(value) for name, value in facts.items()}
     for name, value in exact.items():

@@ -10,7 +10,7 @@ from perfcore.cli.cited import cited_lines, cited_values
 from perfcore.cli.common import complete_chip, print_json, styled
 from perfcore.display import number, text_table
 from perfcore.items import Item
-from perfcore.quantity import plain
+from perfcore.quantity import interval_of, plain
 from perfcore.readings import metrics_of
 from perfcore.regions import DENSITY, density
 from perfcore.terms import TERMS, weakest
@@ -43,13 +43,13 @@ def command(name: str | None, as_json: bool) -> None:
     click.echo(_chip_table([item for item in items if item.kind == "chip"]))
     click.echo()
     click.echo(_memory_table([item for item in items if item.kind == "memory"]))
-    others = [item for item in items if item.kind in OF_KIND]
-    if others:
-        click.echo()
-        click.echo(_other_table(others))
+    click.echo()
+    click.echo(_other_table([item for item in items if item.kind not in ("chip", "memory")]))
 
 
 def _metrics(item: Item) -> dict[str, Any]:
+    if item.kind == "part":
+        return {}  # export rules speak of whole packages
     values = metrics_of(item)
     if item.kind in OF_KIND:
         return {name: plain(values[name]) for name in OF_KIND[item.kind] if name in item.document}
@@ -110,9 +110,27 @@ def _chip_table(items: list[Item]) -> str:
 def _other_table(items: list[Item]) -> str:
     rows = []
     for item in items:
-        stated = "; ".join(f"{TERMS[name].label} {number(value)}" for name, value in _metrics(item).items())
-        rows.append((item.id, item.kind, stated))
-    return text_table(("system or process", "kind", "states"), rows)
+        stated = [f"{TERMS[name].label} {number(value)}" for name, value in _metrics(item).items()]
+        rows.append((item.id, item.kind, "; ".join([*stated, *_network(item), *_share(item)])))
+    return text_table(("system, process or part", "kind", "states"), rows)
+
+
+def _network(item: Item) -> list[str]:
+    """Say what joins the chips of a system: how many, and the rate of one chip in one direction."""
+    up, out = item.document.get("scale_up", {}), item.document.get("scale_out", {})
+    said = [f"{up['domain_chips']} chips"] if "domain_chips" in up else []
+    for table in (up, out):
+        if "per_direction_gb_s" in table:
+            rate = number(plain(interval_of(table["per_direction_gb_s"])))
+            said.append(f"{table.get('name', 'links')} {rate} GB/s each way")
+    return [", ".join(said)] if said else []
+
+
+def _share(item: Item) -> list[str]:
+    document = item.document
+    return (
+        [f"one of {document.get('parts', 'several')} parts of {document['part_of']}"] if "part_of" in document else []
+    )
 
 
 def _memory_table(items: list[Item]) -> str:

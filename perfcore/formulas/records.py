@@ -27,7 +27,9 @@ class Model(NamedTuple):
     rope_head_dim: float  # MLA: the rotary part of head_dim, else 0
     experts: float  # routed experts of a MoE layer, 0 for a dense model
     top_k: float
+    top_groups: float  # groups of experts a token may reach where routing is limited to some (DeepSeek), else 0
     expert_ffn: float
+    expert_biases: float  # 1: experts with biases and a clamped activation (GPT-OSS)
     shared_ffn: float  # width of the always-active experts together
     dense_layers: float  # layers with the dense MLP; all of them in a dense model
     leading_dense_layers: float  # those of them that stand first
@@ -65,3 +67,45 @@ class Work(NamedTuple):
 
     seq: float  # tokens of a sequence
     global_batch: float  # sequences a step
+
+
+class Machine(NamedTuple):
+    """What one chip and its network achieve: datasheet rates times the efficiencies of the chip's generation."""
+
+    gemm_flop_s: float  # asymptotic rate of a large GEMM in the training format
+    wide_gemm_flop_s: float  # the same in 16 bit (logits, router, unfused attention)
+    attention_flop_s: float  # of a fused attention kernel over a long sequence, 16 bit
+    element_bytes: float  # of a GEMM operand: 2 (16 bit), 1 (8 bit), 0.56 (4 bit with its scales)
+    cast_bytes: float  # moved per GEMM input element to quantise it, 0 in 16 bit
+    memory_bytes_s: float  # datasheet
+    memory_efficiency: float  # share of it that memory-bound kernels reach
+    memory_bytes: float  # capacity
+    multiprocessors: float  # units GEMM tiles are spread over; 0: one systolic array, no waves
+    kernel_s: float  # start and drain of one kernel
+    domain: float  # chips joined by the fast link
+    link_bytes_s: float  # achieved per chip and direction inside the domain
+    link_latency_s: float
+    torus_axes: float  # 0: all of a chip's links serve any group (switch); else the axes they are split over
+    network_bytes_s: float  # achieved per chip and direction between domains
+    network_latency_s: float
+
+
+class Software(NamedTuple):
+    """What the training framework of an era does. The first three are fitted, the rest is its published structure."""
+
+    overlap: float  # share of hideable communication that is hidden
+    elementwise_factor: float  # memory-bound kernels: time over that of the counted bytes
+    attention_factor: float  # speed of the attention kernel over that of the generation's best
+    fused_attention: float  # 1: flash attention; 0: scores written to memory
+    tensor_overlap: float  # share of ``overlap`` that tensor-parallel traffic enjoys
+    data_overlap: float  # 1: gradient reduction runs behind the backward pass
+    gradient_bytes: float  # per parameter in the reduction: 2 or 4
+    pipeline_overlap: float  # share of stage-to-stage traffic hidden in the steady state
+    logit_bytes: float  # moved per logit by the loss
+    fused_experts: float  # 1: biases and clamped activation of experts in one kernel
+    deduplicated: float  # 1: a token is sent once to a rank that holds several of its experts
+    expert_factor: float  # MoE token shuffling: time over that of the counted bytes
+    launch_s: float  # host time per kernel; 0 with graphs or XLA
+    single_network_port: float  # 1: one chip's port carries a node's sharding traffic (DeepSpeed ZeRO-3, 2021)
+    straggler: float  # slowdown per square root of log2(domains)
+    slice_straggler: float  # slowdown per doubling of joined TPU slices

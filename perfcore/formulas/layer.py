@@ -1,0 +1,192 @@
+"""Kernels of one transformer layer on one rank: matrix multiplications, core attention, memory-bound kernels."""
+
+from typing import NamedTuple
+
+from perfcore.formulas.gemm import gemm_time_s
+from perfcore.formulas.records import Machine, Model, Plan, Software
+
+GROUPED = 0.85  # rate of a grouped GEMM (experts) over that of a plain one
+IMBALANCE = 1.10  # load of the busiest expert rank over the mean
+BATCHED = 0.85  # rate of the batched GEMMs of unfused attention over that of a plain one
+MISALIGNED = 12.0  # slowdown of those where the head size is no multiple of 8 (no tensor cores)
+FLASH_BACKWARD = 2.5 / 0.8  # FLOP of the backward pass over the forward one, by its lower rate
+FILL_TOKENS = 256.0  # keys at which a fused attention kernel runs at half its rate
+SMALL_HEAD = 0.75  # rate of fused attention below 128 elements a head
+SCORE_BYTES_FORWARD, SCORE_BYTES_BACKWARD = 9.0, 11.0  # softmax, mask and dropout, per score
+UNFUSED_EXPERT_BYTES = 36.0  # per routed element: bias, clamp and gate, each read and written in 16 bit
+FORWARD_GAPS, BACKWARD_GAPS = 7.0, 12.0  # memory-bound kernels of a layer
+
+
+class Passes(NamedTuple):
+    """Times of something in its three passes [s]."""
+
+    forward_s: float
+    data_s: float  # gradient of the input
+    weight_s: float  # gradient of the weights
+
+
+def add(a: Passes, b: Passes) -> Passes:
+    """Add two passes."""
+    return Passes(a.forward_s + b.forward_s, a.data_s + b.data_s, a.weight_s + b.weight_s)
+
+
+def linear(
+    rows: float, outputs: float, inputs: float, batch: float, flop_s: float, size: float, machine: Machine
+) -> Passes:
+    """Return the three multiplications of ``batch`` linear layers over ``rows`` tokens each, operands of ``size`` bytes."""
+    memory, units, kernel_s = machine.memory_bytes_s, machine.multiprocessors, machine.kernel_s
+    return Passes(
+        gemm_time_s(rows, outputs, inputs, batch, flop_s, size, memory, units, kernel_s),
+        gemm_time_s(rows, inputs, outputs, batch, flop_s, size, memory, units, kernel_s),
+        gemm_time_s(outputs, inputs, rows, batch, flop_s, size, memory, units, kernel_s),
+    )
+
+
+def local_kv_heads(model: Model, plan: Plan) -> float:
+    """Return the KV heads a rank holds; they are copied where there are fewer than ranks."""
+    return max(model.kv_heads / plan.tp, 1.0)
+
+
+def attention_linear(model: Model, plan: Plan, tokens: float, machine: Machine) -> Passes:
+    """Return the projections around core attention: fused QKV and output, or the five of MLA."""
+    rate, size = machine.gemm_flop_s, machine.element_bytes
+    heads = model.heads / plan.tp
+    out = linear(tokens, model.hidden, heads * model.v_head_dim, 1.0, rate, size, machine)
+    if model.kv_lora_rank > 0.0:
+        down = model.q_lora_rank + model.kv_lora_rank + model.rope_head_dim
+        latent = linear(tokens, down, model.hidden, 1.0, rate, size, machine)
+        inner = model.q_lora_rank if model.q_lora_rank > 0.0 else model.hidden
+        queries = linear(tokens, heads * model.head_dim, inner, 1.0, rate, size, machine)
+        up = heads * (model.head_dim - model.rope_head_dim + model.v_head_dim)
+        keys = linear(tokens, up, model.kv_lora_rank, 1.0, rate, size, machine)
+        return add(add(latent, queries), add(keys, out))
+    width = (heads + 2.0 * local_kv_heads(model, plan)) * model.head_dim
+    return add(linear(tokens, width, model.hidden, 1.0, rate, size, machine), out)
+
+
+def mlp_linear(model: Model, plan: Plan, tokens: float, ffn: float, machine: Machine) -> Passes:
+    """Return the MLP of width ``ffn``: gate and up as one multiplication, and down."""
+    if ffn == 0.0:
+        return Passes(0.0, 0.0, 0.0)
+    width = ffn / plan.tp
+    rate, size = machine.gemm_flop_s, machine.element_bytes
+    up = linear(tokens, (model.ffn_matrices - 1.0) * width, model.hidden, 1.0, rate, size, machine)
+    return add(up, linear(tokens, model.hidden, width, 1.0, rate, size, machine))
+
+
+def routed_tokens(model: Model, plan: Plan, tokens: float) -> float:
+    """Return the tokens a rank routes: its own share where tensor-parallel ranks hold different ones."""
+    return tokens / plan.tp if plan.sequence_parallel == 1.0 or plan.ep > 1.0 else tokens
+
+
+def expert_linear(model: Model, plan: Plan, tokens: float, machine: Machine) -> Passes:
+    """Return the router, the experts of the busiest rank as grouped GEMMs, and the shared experts."""
+    own = routed_tokens(model, plan, tokens)
+    router = linear(own, model.experts, model.hidden, 1.0, machine.wide_gemm_flop_s, 2.0, machine)
+    local = model.experts / plan.ep
+    rows = own * model.top_k * plan.ep / model.experts * IMBALANCE
+    rate, size = machine.gemm_flop_s * GROUPED, machine.element_bytes
+    up = linear(rows, (model.ffn_matrices - 1.0) * model.expert_ffn, model.hidden, local, rate, size, machine)
+    down = linear(rows, model.hidden, model.expert_ffn, local, rate, size, machine)
+    return add(add(router, mlp_linear(model, plan, tokens, model.shared_ffn, machine)), add(up, down))
+
+
+def seen_tokens(seq: float, window: float) -> float:
+    """Return the mean number of keys a query sees under a causal mask [tokens].
+
+    >>> seen_tokens(8192.0, 0.0), seen_tokens(8192.0, 128.0)
+    (4096.0, 128.0)
+    """
+    return seq / 2.0 if window == 0.0 else min(seq / 2.0, window)
+
+
+def flash_time_s(model: Model, plan: Plan, tokens: float, seen: float, machine: Machine) -> float:
+    """Return the forward time of fused attention [s] over ``seen`` keys a query."""
+    flop = 2.0 * tokens * seen * (model.head_dim + model.v_head_dim) * model.heads / plan.tp
+    length = 2.0 * seen / (2.0 * seen + FILL_TOKENS)
+    size = 1.0 if model.head_dim >= 128.0 else SMALL_HEAD
+    return flop / (machine.attention_flop_s * length * size)
+
+
+def unfused_time_s(model: Model, plan: Plan, tokens: float, seq: float, score_bytes: float, machine: Machine) -> float:
+    """Return the time of one pass of unfused attention [s]: two batched multiplications and the scores' memory traffic."""
+    heads = model.heads / plan.tp
+    batch = tokens / seq * heads
+    rate = machine.wide_gemm_flop_s * BATCHED
+    if model.head_dim % 8.0 != 0.0:
+        rate = rate / MISALIGNED
+    memory, units, kernel_s = machine.memory_bytes_s, machine.multiprocessors, machine.kernel_s
+    scores = gemm_time_s(seq, seq, model.head_dim, batch, rate, 2.0, memory, units, kernel_s)
+    values = gemm_time_s(seq, model.v_head_dim, seq, batch, rate, 2.0, memory, units, kernel_s)
+    return scores + values + score_bytes * tokens * seq * heads / (machine.memory_efficiency * memory)
+
+
+def attention_time(model: Model, plan: Plan, tokens: float, seq: float, machine: Machine, soft: Software) -> Passes:
+    """Return core attention, a mean over layers with and without a window; all of the backward pass in ``data_s``."""
+    if soft.fused_attention == 0.0:
+        forward = unfused_time_s(model, plan, tokens, seq, SCORE_BYTES_FORWARD, machine)
+        backward = unfused_time_s(model, plan, tokens, seq, SCORE_BYTES_BACKWARD, machine)
+        once = unfused_time_s(model, plan, tokens, seq, 0.0, machine)
+        return Passes(forward, backward + once, 0.0)
+    share = model.window_layers / model.layers
+    full = flash_time_s(model, plan, tokens, seen_tokens(seq, 0.0), machine)
+    near = flash_time_s(model, plan, tokens, seen_tokens(seq, model.window), machine)
+    forward = ((1.0 - share) * full + share * near) / soft.attention_factor
+    return Passes(forward, FLASH_BACKWARD * forward, 0.0)
+
+
+def elementwise_bytes(model: Model, plan: Plan, tokens: float, ffn: float) -> Passes:
+    """Return the bytes of norms, residuals, rotary embedding and activation (of width ``ffn``), forward and backward."""
+    shared = plan.tp if plan.sequence_parallel == 1.0 else 1.0
+    hidden = model.hidden / shared
+    if model.ffn_matrices == 2.0:
+        inner = model.heads * model.head_dim / plan.tp
+        forward = 24.0 * hidden + 4.0 * inner + 4.0 * ffn / plan.tp
+        return Passes(tokens * forward, tokens * (36.0 * hidden + 6.0 * inner + 8.0 * ffn / plan.tp), 0.0)
+    inner = (model.heads / plan.tp + local_kv_heads(model, plan)) * model.head_dim
+    forward = 20.0 * hidden + 4.0 * inner + 6.0 * ffn / plan.tp
+    return Passes(tokens * forward, tokens * (32.0 * hidden + 4.0 * inner + 12.0 * ffn / plan.tp), 0.0)
+
+
+def routing_bytes(model: Model, plan: Plan, tokens: float, soft: Software) -> Passes:
+    """Return the bytes of sorting tokens to experts and back, and of the experts' activation, forward and backward.
+
+    Experts with biases and a clamped activation (GPT-OSS) run each of those as a kernel of its own until fused.
+    """
+    own = routed_tokens(model, plan, tokens)
+    moved = own * model.hidden * (6.0 + 10.0 * model.top_k)
+    active = own * model.top_k * model.expert_ffn * IMBALANCE
+    unfused = UNFUSED_EXPERT_BYTES if model.expert_biases == 1.0 and soft.fused_experts == 0.0 else 0.0
+    return Passes(moved + (6.0 + unfused) * active, moved + (10.0 + unfused) * active, 0.0)
+
+
+def cast_elements(model: Model, plan: Plan, tokens: float, mlp: float, expert: float) -> Passes:
+    """Return the GEMM inputs (forward) and output gradients (backward) of a layer, which 8 and 4 bit must quantise."""
+    heads = model.heads / plan.tp
+    gated = model.ffn_matrices - 1.0
+    inputs = model.hidden + heads * model.v_head_dim
+    outputs = model.hidden + (heads + 2.0 * local_kv_heads(model, plan)) * model.head_dim
+    if mlp > 0.0:
+        inputs += model.hidden + mlp / plan.tp
+        outputs += model.hidden + gated * mlp / plan.tp
+    own = routed_tokens(model, plan, tokens) * model.top_k if expert > 0.0 else 0.0
+    return Passes(
+        tokens * inputs + own * (model.hidden + expert), tokens * outputs + own * (model.hidden + gated * expert), 0.0
+    )
+
+
+def memory_bound(
+    model: Model, plan: Plan, tokens: float, mlp: float, expert: float, machine: Machine, soft: Software
+) -> Passes:
+    """Return the memory-bound kernels of a layer with a dense MLP of width ``mlp`` and experts of width ``expert``."""
+    rate = machine.memory_efficiency * machine.memory_bytes_s
+    moved = elementwise_bytes(model, plan, tokens, mlp)
+    cast = cast_elements(model, plan, tokens, mlp, expert if soft.fused_experts == 0.0 else 0.0)
+    routed = routing_bytes(model, plan, tokens, soft) if expert > 0.0 else Passes(0.0, 0.0, 0.0)
+    forward = moved.forward_s * soft.elementwise_factor + machine.cast_bytes * cast.forward_s
+    backward = moved.data_s * soft.elementwise_factor + machine.cast_bytes * cast.data_s
+    return Passes(
+        (forward + soft.expert_factor * routed.forward_s) / rate + FORWARD_GAPS * machine.kernel_s,
+        (backward + soft.expert_factor * routed.data_s) / rate + BACKWARD_GAPS * machine.kernel_s,
+        0.0,
+    )
