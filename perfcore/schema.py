@@ -119,6 +119,19 @@ MODEL: Shape = {
     **_CITED,
 }
 
+_CONSTANTS = ("overlap", "elementwise_factor", "attention_factor", "link_factor", "gemm_factor")
+SOFTWARE: Shape = {
+    **dict.fromkeys(("name", "aliases", "note", "frameworks", "default_for", "storage")),
+    "structure": dict.fromkeys(
+        ("attention_kernel", "tensor_overlap", "data_overlap", "gradient_bytes", "pipeline_overlap", "logit_bytes")
+        + ("fused_experts", "deduplicated", "expert_factor", "launch_us", "single_network_port", "straggler")
+        + ("slice_straggler", "embedding_layers", "interleaving")
+    ),
+    **{table: dict.fromkeys(_CONSTANTS) for table in ("neutral", "neutral_width", "fitted")},
+    "fit": dict.fromkeys(("rows", "sources", "residual", "note")),
+    **_CITED,
+}
+
 
 def problems_of(document: Mapping[str, Any], shape: Shape, path: str = "") -> list[Problem]:
     """Check a document (or one of its tables) against a shape.
@@ -174,6 +187,7 @@ def check_value(path: str, name: str, value: Any) -> list[Problem]:
         return check_whole(path, value, 0 if name in NONE_ALLOWED else 1)
     allowed = {
         "count": ("a whole number from 1 to 10000", _is_count),
+        "share": ("a plain number of 0 or more", _is_share),
         "yes_no": ("true or false", lambda v: isinstance(v, bool)),
         "words": ("a list of texts", lambda v: isinstance(v, list) and all(isinstance(w, str) for w in v)),
         "date": ("a date, written 2024-01-31", lambda v: isinstance(v, date) and not isinstance(v, datetime)),
@@ -187,6 +201,10 @@ def check_value(path: str, name: str, value: Any) -> list[Problem]:
     if name == "destination" and not COUNTRY.fullmatch(value):
         return [(path, f"found {shown(value)}; allowed: a country in two letters, such as cn")]
     return []
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | Decimal) and not isinstance(value, bool) and number_problem(value, zero=True) is None
 
 
 def _is_count(value: Any) -> bool:

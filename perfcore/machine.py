@@ -1,0 +1,124 @@
+"""What a chip achieves in a system: its datasheet, the efficiencies of its generation, the network."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from perfcore import efficiency
+from perfcore.chips import Item
+from perfcore.errors import PerfcoreError
+from perfcore.formulas.records import Machine
+from perfcore.precisions import Precision
+from perfcore.quantity import interval_of
+from perfcore.software import SoftwareFile
+from perfcore.systems import System
+
+__all__ = ["Setting", "machine_of", "rate_of"]
+
+TERA = 1e12
+GIGA = 1e9
+AXES = {"torus_2d": 2.0, "torus_3d": 3.0}
+END = {"low": lambda i: i.low, "mid": lambda i: (i.low + i.high) / 2, "high": lambda i: i.high}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A chip in a system under a software, in one number format.
+
+    ``mode`` says which efficiencies: ``fitted`` or ``neutral``; ``end`` which end of a number given as an interval.
+    """
+
+    chip: Item
+    system: System
+    software: SoftwareFile
+    precision: Precision
+    attention_kernel: str
+    mode: str = "fitted"
+    end: str = "mid"
+
+    @property
+    def devices(self) -> int:
+        """Return how many devices of one package a framework counts as ranks."""
+        return int(self.chip.document.get("devices", 1))
+
+    def at(self, end: str) -> "Setting":
+        """Return the same with another end of the intervals."""
+        return replace(self, end=end)
+
+
+def number(chip: Item, table: str, key: str, end: str) -> float | None:
+    """Return a number of a chip's file, None where it is not given."""
+    value: Any = chip.document.get(table, {}).get(key)
+    if value is None:
+        return None
+    found = interval_of(value)
+    return float(END[end](found))
+
+
+def rate_of(chip: Item, form: str, end: str = "mid") -> float:
+    """Return the dense peak of a format [FLOP/s]; fp16 and bf16 stand in for each other.
+
+    Raises
+    ------
+    PerfcoreError
+        If the chip has no such format.
+    """
+    other = {"fp16": "bf16", "bf16": "fp16"}.get(form, form)
+    for key in (form, other):
+        rate = number(chip, "peak_dense_tflops", key, end)
+        if rate is not None:
+            return rate * TERA
+    has = ", ".join(chip.document.get("peak_dense_tflops", {})) or "none in its file"
+    raise PerfcoreError(f"--precision: {chip.name} has no {form} rate; it has {has}")
+
+
+def _memory(chip: Item, key: str, end: str) -> float:
+    value = number(chip, "memory", key, end)
+    if value is None and key == "bandwidth_gb_s":
+        given = chip.document.get("dram_bandwidth_gb_s")
+        value = None if given is None else float(END[end](interval_of(given)))
+    if value is None:
+        raise PerfcoreError(f"{chip.name}: memory.{key} is not given; a prediction needs it: add it to the chip file")
+    return value * GIGA
+
+
+def used_domain(system: System, chips: float) -> float:
+    """Return the chips of a domain that a job uses: the most that divide it evenly."""
+    whole = int(min(chips, system.domain_chips))
+    return float(max(d for d in range(1, whole + 1) if int(chips) % d == 0))
+
+
+def machine_of(setting: Setting, chips: float) -> Machine:
+    """Return what one rank of a job on ``chips`` packages achieves.
+
+    Raises
+    ------
+    PerfcoreError
+        If the chip lacks the format, or its file a number that is needed.
+    """
+    chip, system, precision, end = setting.chip, setting.system, setting.precision, setting.end
+    known = efficiency.for_chip(chip.id, setting.mode)
+    shared = efficiency.shared(setting.mode)
+    constants = setting.software.constants
+    share = 1.0 / setting.devices
+    wide = rate_of(chip, "bf16", end) * known.gemm_16bit * constants["gemm_factor"] * share
+    of_bits = {16: known.gemm_16bit, 8: known.gemm_8bit, 4: known.gemm_4bit}[precision.bits]
+    systolic = "multiprocessors" not in chip.document
+    kernel = efficiency.attention_kernel(chip.id, setting.attention_kernel)
+    return Machine(
+        gemm_flop_s=rate_of(chip, precision.format, end) * of_bits * constants["gemm_factor"] * share,
+        wide_gemm_flop_s=wide,
+        attention_flop_s=rate_of(chip, "bf16", end) * known.attention * kernel * share,
+        element_bytes=precision.element_bytes,
+        cast_bytes=precision.cast_bytes,
+        memory_bytes_s=_memory(chip, "bandwidth_gb_s", end) * share,
+        memory_efficiency=shared.memory_efficiency,
+        memory_bytes=_memory(chip, "capacity_gb", end) * share,
+        multiprocessors=0.0 if systolic else float(chip.document["multiprocessors"]) * share,
+        kernel_s=0.0 if setting.software.structure["launch_us"] == 0 else shared.kernel_s,
+        domain=used_domain(system, chips) * setting.devices,
+        link_bytes_s=system.scale_up_bytes_s * shared.link_efficiency * constants["link_factor"] * share,
+        link_latency_s=system.scale_up_latency_s,
+        torus_axes=AXES.get(system.scale_up_topology, 0.0),
+        network_bytes_s=system.scale_out_bytes_s * shared.network_efficiency * share,
+        network_latency_s=system.scale_out_latency_s,
+    )
