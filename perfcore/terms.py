@@ -301,9 +301,7 @@ MODEL_KEYS = {
     "rope_head_dim": Term("whole", "", "multi-head latent attention: the rotary part of head_dim"),
     "experts": Term("whole", "", "routed experts of a MoE layer; 0 for a dense model"),
     "top_k": Term("whole", "", "routed experts a token goes to"),
-    "top_groups": Term(
-        "whole", "", "groups of experts a token may reach, where routing is limited to some; 0 for no limit"
-    ),
+    "top_groups": Term("whole", "", "groups of experts a token may reach; 0 where routing is not limited to some"),
     "expert_ffn": Term("whole", "", "width of one routed expert"),
     "expert_biases": Term("yes_no", "", "routed experts carry biases (GPT-OSS)"),
     "shared_ffn": Term("whole", "", "width of the experts every token goes to, together"),
