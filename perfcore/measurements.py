@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from perfcore import chips, models, software, systems
 from perfcore.cells import Row, SkippedError
@@ -95,7 +96,10 @@ def _question(row: Row, mode: str, said: list[str]) -> Question:
     )
 
 
-def _looked_up[T](find: Callable[[str], T], name: str) -> T:
+T = TypeVar("T")
+
+
+def _looked_up(find: Callable[[str], T], name: str) -> T:
     try:
         return find(name)
     except PerfcoreError as problem:

@@ -6,7 +6,7 @@ from typing import Any
 from perfcore.schema import Problem, shown
 
 NEEDED = ("layers", "hidden", "heads", "ffn_matrices", "vocab")
-_OF_EXPERTS = ("top_k", "top_groups", "expert_ffn", "expert_biases", "shared_ffn")
+_OF_EXPERTS = ("top_k", "top_groups", "expert_ffn", "shared_ffn")
 _OF_LATENTS = ("q_lora_rank", "rope_head_dim")
 _PUBLISHED = ("parameters_billion", "active_parameters_billion", "tokens_trillion")
 LARGEST_BILLION = 10**6

@@ -71,8 +71,8 @@ PROCESS_FACTS = (
 ZERO_ALLOWED = ("tsv_per_die",)
 # What a model may do without, which 0 says too.
 NONE_ALLOWED = (
-    *("learned_positions", "q_lora_rank", "kv_lora_rank", "rope_head_dim", "experts", "top_k", "top_groups"),
-    *("expert_ffn", "shared_ffn", "dense_layers", "leading_dense_layers", "window", "window_layers", "mtp_layers"),
+    *("learned_positions", "q_lora_rank", "kv_lora_rank", "rope_head_dim", "experts", "top_k", "expert_ffn"),
+    *("shared_ffn", "dense_layers", "leading_dense_layers", "window", "window_layers", "mtp_layers", "top_groups"),
 )
 LARGEST_WHOLE = 10**9
 SETTABLE_FACTS = tuple(name for name in FACTS if name not in ("classified", *DERIVED))

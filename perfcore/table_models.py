@@ -58,7 +58,7 @@ def _of_columns(row: Row, known: Model | None, said: list[str]) -> Model:
         vocab=_vocab(row, known, said),
         tied_embeddings=row.or_else("tied_emb", 0.0),
         learned_positions=known.learned_positions if known else 0.0,
-        biases=1.0 if matrices == 2.0 else 0.0,
+        biases=known.biases if known else float(matrices == 2.0),
         q_lora_rank=ranks[0],
         kv_lora_rank=ranks[1],
         rope_head_dim=ranks[3],
@@ -104,7 +104,7 @@ def _window(kind: str, layers: float) -> tuple[float, float]:
 def _experts(row: Row, layers: float, known: Model | None) -> dict[str, float]:
     count = row.or_else("moe_experts", 0.0)
     if not count:
-        zero = dict.fromkeys(("experts", "top_k", "top_groups", "expert_ffn", "expert_biases", "shared_ffn"), 0.0)
+        zero = dict.fromkeys(("experts", "top_k", "top_groups", "expert_ffn", "shared_ffn"), 0.0)
         return {**zero, "dense_layers": layers, "leading_dense_layers": 0.0}
     width = row.needed("moe_ffn")
     leading = row.or_else("moe_first_dense", 0.0)
@@ -114,7 +114,6 @@ def _experts(row: Row, layers: float, known: Model | None) -> dict[str, float]:
         "top_k": row.needed("moe_topk"),
         "top_groups": known.top_groups if known else 0.0,
         "expert_ffn": width,
-        "expert_biases": known.expert_biases if known else 0.0,
         "shared_ffn": row.or_else("moe_shared", 0.0) * width,
         "dense_layers": layers / 2 if every_second else leading,
         "leading_dense_layers": leading,

@@ -285,7 +285,7 @@ def written(tmp_path: Path, text: str) -> Path:
 
 def test_a_model_file_with_defaults_named(tmp_path: Path) -> None:
     model = models.load(written(tmp_path, GOOD))
-    assert model.record == Model(2, 8, 4, 4, 2, 2, 32, 2, 10, *[0] * 12, 2, 0, 0, 0, 0)
+    assert model.record == Model(2, 8, 4, 4, 2, 2, 32, 2, 10, *[0] * 10, 2, 0, 0, 0, 0)
     assert all(isinstance(value, float) for value in model.record)
     assert (model.id, model.seq, model.global_batch) == ("mine", 16, None)
     said = " ".join(model.assumptions)

@@ -156,7 +156,7 @@ def routing_bytes(model: Model, plan: Plan, tokens: float, soft: Software) -> Pa
     own = routed_tokens(model, plan, tokens)
     moved = own * model.hidden * (6.0 + 10.0 * model.top_k)
     active = own * model.top_k * model.expert_ffn * IMBALANCE
-    unfused = UNFUSED_EXPERT_BYTES if model.expert_biases == 1.0 and soft.fused_experts == 0.0 else 0.0
+    unfused = UNFUSED_EXPERT_BYTES if model.biases == 1.0 and soft.fused_experts == 0.0 else 0.0
     return Passes(moved + (6.0 + unfused) * active, moved + (10.0 + unfused) * active, 0.0)
 
 

@@ -27,15 +27,14 @@ class Model(NamedTuple):
     rope_head_dim: float  # MLA: the rotary part of head_dim, else 0
     experts: float  # routed experts of a MoE layer, 0 for a dense model
     top_k: float
-    top_groups: float  # groups of experts a token may reach where routing is limited to some (DeepSeek), else 0
     expert_ffn: float
-    expert_biases: float  # 1: experts with biases and a clamped activation (GPT-OSS)
     shared_ffn: float  # width of the always-active experts together
     dense_layers: float  # layers with the dense MLP; all of them in a dense model
     leading_dense_layers: float  # those of them that stand first
     window: float  # tokens a windowed attention layer sees, 0: none
     window_layers: float  # layers with that window
     mtp_layers: float  # trained multi-token-prediction layers
+    top_groups: float = 0.0  # groups of experts a token may reach where routing is limited to some (DeepSeek)
 
 
 class Plan(NamedTuple):

@@ -20,7 +20,7 @@ def attention_matrix_parameters(model: Model) -> float:
 
     Examples
     --------
-    >>> llama_7b = Model(32, 4096, 32, 32, 128, 128, 11008, 3, 32000, *[0] * 12, 32, 0, 0, 0, 0)
+    >>> llama_7b = Model(32, 4096, 32, 32, 128, 128, 11008, 3, 32000, *[0] * 10, 32, 0, 0, 0, 0)
     >>> attention_matrix_parameters(llama_7b) == 4 * 4096 * 4096
     True
     """
@@ -44,7 +44,7 @@ def attention_parameters(model: Model) -> float:
     --------
     A GPT layer of width 4 with 2 heads: 4 maps of 16, 4 biases of 4.
 
-    >>> attention_parameters(Model(1, 4, 2, 2, 2, 2, 16, 2, 10, 1, 8, 1, *[0] * 9, 1, 0, 0, 0, 0))
+    >>> attention_parameters(Model(1, 4, 2, 2, 2, 2, 16, 2, 10, 1, 8, 1, *[0] * 7, 1, 0, 0, 0, 0))
     80
     """
     biases = model.heads * model.head_dim + model.kv_heads * (model.head_dim + model.v_head_dim) + model.hidden
@@ -56,7 +56,7 @@ def mlp_matrix_parameters(model: Model, width: float) -> float:
 
     Examples
     --------
-    >>> mlp_matrix_parameters(Model(1, 4, 2, 2, 2, 2, 16, 2, 10, 1, 8, 1, *[0] * 9, 1, 0, 0, 0, 0), 16)
+    >>> mlp_matrix_parameters(Model(1, 4, 2, 2, 2, 2, 16, 2, 10, 1, 8, 1, *[0] * 7, 1, 0, 0, 0, 0), 16)
     128
     """
     return model.ffn_matrices * model.hidden * width
@@ -69,7 +69,7 @@ def mlp_parameters(model: Model, width: float) -> float:
     --------
     2 matrices of 4 x 16, a bias of 16 and one of 4:
 
-    >>> mlp_parameters(Model(1, 4, 2, 2, 2, 2, 16, 2, 10, 1, 8, 1, *[0] * 9, 1, 0, 0, 0, 0), 16)
+    >>> mlp_parameters(Model(1, 4, 2, 2, 2, 2, 16, 2, 10, 1, 8, 1, *[0] * 7, 1, 0, 0, 0, 0), 16)
     148
     """
     if width == 0:
@@ -78,26 +78,12 @@ def mlp_parameters(model: Model, width: float) -> float:
     return mlp_matrix_parameters(model, width) + model.biases * biases
 
 
-def expert_parameters(model: Model) -> float:
-    """Parameters of one routed expert, with its biases where experts have them.
-
-    Examples
-    --------
-    gpt-oss: 3 matrices of 2880 x 2880, two biases of 2880 inside and one out.
-
-    >>> expert_parameters(Model(36, 2880, 64, 8, 64, 64, 0, 3, 201088, 0, 0, 1, 0, 0, 0, 128, 4, 0, 2880, 1, *[0] * 6))
-    24891840
-    """
-    biases = (model.ffn_matrices - 1) * model.expert_ffn + model.hidden
-    return mlp_matrix_parameters(model, model.expert_ffn) + model.expert_biases * biases
-
-
 def router_parameters(model: Model) -> float:
     """Weights that score the routed experts of one MoE layer, and their biases.
 
     Examples
     --------
-    >>> mixtral = Model(32, 4096, 32, 8, 128, 128, 0, 3, 32000, *[0] * 6, 8, 2, 0, 14336, *[0] * 7)
+    >>> mixtral = Model(32, 4096, 32, 8, 128, 128, 0, 3, 32000, *[0] * 6, 8, 2, 14336, *[0] * 6)
     >>> router_parameters(mixtral)
     32768
     """
@@ -109,7 +95,7 @@ def layer_norm_parameters(model: Model) -> float:
 
     Examples
     --------
-    >>> layer_norm_parameters(Model(32, 4096, 32, 8, 128, 128, 0, 3, 32000, *[0] * 6, 8, 2, 0, 14336, *[0] * 7))
+    >>> layer_norm_parameters(Model(32, 4096, 32, 8, 128, 128, 0, 3, 32000, *[0] * 6, 8, 2, 14336, *[0] * 6))
     8192
     """
     return 2 * model.hidden * (1 + model.biases)
@@ -122,7 +108,7 @@ def dense_layer_parameters(model: Model) -> float:
     --------
     Llama 7B: 4 x 4096^2 + 3 x 4096 x 11008 + 2 x 4096.
 
-    >>> dense_layer_parameters(Model(32, 4096, 32, 32, 128, 128, 11008, 3, 32000, *[0] * 12, 32, 0, 0, 0, 0))
+    >>> dense_layer_parameters(Model(32, 4096, 32, 32, 128, 128, 11008, 3, 32000, *[0] * 10, 32, 0, 0, 0, 0))
     202383360
     """
     return attention_parameters(model) + mlp_parameters(model, model.ffn) + layer_norm_parameters(model)
@@ -135,10 +121,10 @@ def moe_layer_parameters(model: Model, experts: float) -> float:
     --------
     Mixtral 8x7B: 41,943,040 of attention, 32,768 of router, 8 x 3 x 4096 x 14336, 2 x 4096 of norms.
 
-    >>> moe_layer_parameters(Model(32, 4096, 32, 8, 128, 128, 0, 3, 32000, *[0] * 6, 8, 2, 0, 14336, *[0] * 7), 8)
+    >>> moe_layer_parameters(Model(32, 4096, 32, 8, 128, 128, 0, 3, 32000, *[0] * 6, 8, 2, 14336, *[0] * 6), 8)
     1451270144.0
     """
-    routed = router_parameters(model) + experts * expert_parameters(model)
+    routed = router_parameters(model) + experts * mlp_parameters(model, model.expert_ffn)
     shared = mlp_parameters(model, model.shared_ffn)
     return attention_parameters(model) + routed + shared + layer_norm_parameters(model)
 
@@ -148,7 +134,7 @@ def embedding_parameters(model: Model) -> float:
 
     Examples
     --------
-    >>> embedding_parameters(Model(1, 4, 2, 2, 2, 2, 16, 2, 10, 1, 8, 1, *[0] * 9, 1, 0, 0, 0, 0))
+    >>> embedding_parameters(Model(1, 4, 2, 2, 2, 2, 16, 2, 10, 1, 8, 1, *[0] * 7, 1, 0, 0, 0, 0))
     72
     """
     return model.hidden * (model.vocab * (2 - model.tied_embeddings) + model.learned_positions)
@@ -167,7 +153,7 @@ def parameters(model: Model) -> float:
     --------
     Llama 7B is published as 6.7 billion:
 
-    >>> parameters(Model(32, 4096, 32, 32, 128, 128, 11008, 3, 32000, *[0] * 12, 32, 0, 0, 0, 0))
+    >>> parameters(Model(32, 4096, 32, 32, 128, 128, 11008, 3, 32000, *[0] * 10, 32, 0, 0, 0, 0))
     6738415616.0
     """
     return _all_parameters(model, model.experts)
@@ -180,7 +166,7 @@ def active_parameters(model: Model) -> float:
     --------
     Mixtral 8x7B is published as 12.9 billion active:
 
-    >>> active_parameters(Model(32, 4096, 32, 8, 128, 128, 0, 3, 32000, *[0] * 6, 8, 2, 0, 14336, *[0] * 7))
+    >>> active_parameters(Model(32, 4096, 32, 8, 128, 128, 0, 3, 32000, *[0] * 6, 8, 2, 14336, *[0] * 6))
     12879925248.0
     """
     return _all_parameters(model, model.top_k)
@@ -204,7 +190,7 @@ def mtp_parameters(model: Model) -> float:
 
     Examples
     --------
-    >>> mtp_parameters(Model(32, 4096, 32, 32, 128, 128, 11008, 3, 32000, *[0] * 12, 32, 0, 0, 0, 1))
+    >>> mtp_parameters(Model(32, 4096, 32, 32, 128, 128, 11008, 3, 32000, *[0] * 10, 32, 0, 0, 0, 1))
     235950080
     """
     joined = 2 * model.hidden * model.hidden + 3 * model.hidden * (1 + model.biases)
@@ -216,7 +202,7 @@ def dense_layer_matmul_parameters(model: Model) -> float:
 
     Examples
     --------
-    >>> dense_layer_matmul_parameters(Model(32, 4096, 32, 32, 128, 128, 11008, 3, 32000, *[0] * 12, 32, 0, 0, 0, 0))
+    >>> dense_layer_matmul_parameters(Model(32, 4096, 32, 32, 128, 128, 11008, 3, 32000, *[0] * 10, 32, 0, 0, 0, 0))
     202375168
     """
     return attention_matrix_parameters(model) + mlp_matrix_parameters(model, model.ffn)
@@ -227,7 +213,7 @@ def moe_layer_matmul_parameters(model: Model) -> float:
 
     Examples
     --------
-    >>> moe_layer_matmul_parameters(Model(32, 4096, 32, 8, 128, 128, 0, 3, 32000, *[0] * 6, 8, 2, 0, 14336, *[0] * 7))
+    >>> moe_layer_matmul_parameters(Model(32, 4096, 32, 8, 128, 128, 0, 3, 32000, *[0] * 6, 8, 2, 14336, *[0] * 6))
     394297344
     """
     width = model.top_k * model.expert_ffn + model.shared_ffn
@@ -241,7 +227,7 @@ def matmul_parameters(model: Model) -> float:
     --------
     Llama 7B: 32 x 202,375,168 and 4096 x 32000.
 
-    >>> matmul_parameters(Model(32, 4096, 32, 32, 128, 128, 11008, 3, 32000, *[0] * 12, 32, 0, 0, 0, 0))
+    >>> matmul_parameters(Model(32, 4096, 32, 32, 128, 128, 11008, 3, 32000, *[0] * 10, 32, 0, 0, 0, 0))
     6607077376
     """
     dense = model.dense_layers * dense_layer_matmul_parameters(model)
@@ -258,7 +244,7 @@ def matmul_flop_per_token(model: Model) -> float:
 
     Examples
     --------
-    >>> matmul_flop_per_token(Model(32, 4096, 32, 32, 128, 128, 11008, 3, 32000, *[0] * 12, 32, 0, 0, 0, 0))
+    >>> matmul_flop_per_token(Model(32, 4096, 32, 32, 128, 128, 11008, 3, 32000, *[0] * 10, 32, 0, 0, 0, 0))
     39642464256
     """
     return 6 * matmul_parameters(model)
@@ -269,7 +255,7 @@ def mtp_matmul_flop_per_token(model: Model) -> float:
 
     Examples
     --------
-    >>> mtp_matmul_flop_per_token(Model(32, 4096, 32, 32, 128, 128, 11008, 3, 32000, *[0] * 12, 32, 0, 0, 0, 0))
+    >>> mtp_matmul_flop_per_token(Model(32, 4096, 32, 32, 128, 128, 11008, 3, 32000, *[0] * 10, 32, 0, 0, 0, 0))
     0
     """
     layer = dense_layer_matmul_parameters(model)
@@ -306,7 +292,7 @@ def attention_flop_per_token(model: Model, seq: float, causal: float) -> float:
     --------
     Llama 7B at 4096 tokens, not halved: 12 x layers x hidden x sequence.
 
-    >>> llama_7b = Model(32, 4096, 32, 32, 128, 128, 11008, 3, 32000, *[0] * 12, 32, 0, 0, 0, 0)
+    >>> llama_7b = Model(32, 4096, 32, 32, 128, 128, 11008, 3, 32000, *[0] * 10, 32, 0, 0, 0, 0)
     >>> attention_flop_per_token(llama_7b, 4096.0, 0.0) == 12 * 32 * 4096 * 4096
     True
     """

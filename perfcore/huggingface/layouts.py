@@ -144,7 +144,7 @@ def _gpt_oss(config: Config) -> Found:
     found = _every_second(config)
     experts = {"experts": config.whole("num_local_experts", "num_experts")}
     experts["top_k"] = config.whole("num_experts_per_tok", "experts_per_token")
-    return {**_without_dense(found), **experts, "expert_ffn": found["ffn"], "biases": True, "expert_biases": True}
+    return {**_without_dense(found), **experts, "expert_ffn": found["ffn"], "biases": True}
 
 
 def _without_dense(found: Found) -> Found:
@@ -171,7 +171,6 @@ def _deepseek(config: Config) -> Found:
     leading = config.optional("first_k_dense_replace")
     if config.optional("moe_layer_freq", least=1) not in (None, 1):
         config.problems.append("moe_layer_freq: allowed: 1, experts in every layer behind the leading dense ones")
-    groups, reached = config.optional("n_group", least=1) or 1, config.optional("topk_group")
     return {
         **found,
         "head_dim": unrotated and rotated and unrotated + rotated,
@@ -181,13 +180,19 @@ def _deepseek(config: Config) -> Found:
         "rope_head_dim": rotated,
         "experts": config.whole("n_routed_experts"),
         "top_k": config.whole("num_experts_per_tok"),
-        "top_groups": reached if groups > 1 else 0,
+        "top_groups": _top_groups(config),
         "expert_ffn": width,
         "shared_ffn": (width or 0) * (shared or 0),
         "dense_layers": leading,
         "leading_dense_layers": leading,
         "mtp_layers": config.optional("num_nextn_predict_layers"),
     }
+
+
+def _top_groups(config: Config) -> int:
+    """Routing is limited to some groups only where there are more groups than a token may reach."""
+    groups, reached = config.optional("n_group"), config.optional("topk_group")
+    return reached or 0 if (groups or 0) > (reached or 0) else 0
 
 
 def _llama4(config: Config) -> Found:

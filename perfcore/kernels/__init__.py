@@ -1,0 +1,85 @@
+"""Fused loops over the formulas; imported only by what searches or fits, since it brings in numba.
+
+Compiled code is kept in the user's cache, in a folder named by a hash of every formula, so that a changed formula is
+never answered by an old kernel.
+"""
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any, TypeVar
+
+import numba
+from numba.extending import register_jitable
+
+from perfcore import __version__
+from perfcore.formulas import (
+    activations,
+    collectives,
+    footprint,
+    gemm,
+    layer,
+    pipeline,
+    states,
+    step,
+    traffic,
+)
+
+__all__ = ["compiled", "is_cold"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+HERE = Path(__file__).resolve().parent
+_MODULES = (gemm, collectives, activations, states, footprint, pipeline, layer, traffic, step)
+
+
+def _cache_folder() -> Path:
+    """Return where compiled code is kept: the platform's cache folder, one sub-folder for each state of the sources."""
+    given = os.environ.get("PERFCORE_CACHE_DIR")
+    home = Path.home()
+    standard = {"darwin": home / "Library/Caches", "win32": Path(os.environ.get("LOCALAPPDATA", str(home)))}
+    base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or standard.get(sys.platform, home / ".cache"))
+    digest = hashlib.sha256()
+    for path in sorted([*HERE.glob("*.py"), *HERE.parent.glob("formulas/*.py")]):
+        digest.update(path.read_bytes())
+    return base / "perfcore" / f"{__version__}-{digest.hexdigest()[:16]}"
+
+
+def _usable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError:
+        return False
+    return True
+
+
+FOLDER = _cache_folder()
+CACHED = _usable(FOLDER)
+if CACHED:
+    numba.config.CACHE_DIR = str(FOLDER)
+
+
+def is_cold() -> bool:
+    """Tell whether nothing is compiled yet, so that a first answer takes seconds."""
+    return not CACHED or not any(FOLDER.rglob("*.nbi"))
+
+
+def _register(module: ModuleType) -> None:
+    for function in vars(module).values():
+        if isinstance(function, FunctionType) and function.__module__ == module.__name__:
+            register_jitable(function)
+
+
+for _module in _MODULES:
+    _register(_module)
+
+
+def compiled(function: F) -> F:
+    """Compile a loop: no threads of its own, the lock released, IEEE arithmetic kept."""
+    made: F = numba.njit(nogil=True, cache=CACHED, error_model="numpy")(function)
+    return made
