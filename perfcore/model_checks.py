@@ -6,7 +6,7 @@ from typing import Any
 from perfcore.schema import Problem, shown
 
 NEEDED = ("layers", "hidden", "heads", "ffn_matrices", "vocab")
-_OF_EXPERTS = ("top_k", "expert_ffn", "shared_ffn")
+_OF_EXPERTS = ("top_k", "top_groups", "expert_ffn", "shared_ffn")
 _OF_LATENTS = ("q_lora_rank", "rope_head_dim")
 _PUBLISHED = ("parameters_billion", "active_parameters_billion", "tokens_trillion")
 LARGEST_BILLION = 10**6
@@ -51,7 +51,7 @@ def _experts(given: Mapping[str, Any]) -> list[Problem]:
     experts = given.get("experts", 0)
     if not experts:
         extra = [key for key in _OF_EXPERTS if given.get(key)]
-        return [(key, f"found {given[key]} without experts; give experts, or leave it out") for key in extra]
+        return [(key, f"found {shown(given[key])} without experts; give experts, or leave it out") for key in extra]
     found: list[Problem] = [
         (key, "is missing; a model with experts needs it") for key in ("top_k", "expert_ffn") if not given.get(key)
     ]

@@ -35,17 +35,23 @@ def gpt(architecture: str, **keys: Any) -> dict[str, Any]:
 LATENT = {"q_lora_rank": 1536, "kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128}
 DEEPSEEK_V3 = llama("DeepseekV3", 61, 7168, 128, 128, 18432, 129280) | LATENT
 DEEPSEEK_V3 |= {"n_routed_experts": 256, "num_experts_per_tok": 8, "moe_intermediate_size": 2048, "n_shared_experts": 1}
-DEEPSEEK_V3 |= {"first_k_dense_replace": 3, "num_nextn_predict_layers": 1, "moe_layer_freq": 1}
+DEEPSEEK_V3 |= {
+    "n_group": 8,
+    "topk_group": 4,
+    "first_k_dense_replace": 3,
+    "num_nextn_predict_layers": 1,
+    "moe_layer_freq": 1,
+}
 LITE = llama("DeepseekV2", 27, 2048, 16, 16, 10944, 102400) | LATENT | {"q_lora_rank": None}
 LITE |= {"n_routed_experts": 64, "num_experts_per_tok": 6, "moe_intermediate_size": 1408, "n_shared_experts": 2}
-LITE |= {"first_k_dense_replace": 1}
+LITE |= {"first_k_dense_replace": 1, "n_group": 1, "topk_group": 1}
 KIMI = DEEPSEEK_V3 | {
     "num_attention_heads": 64,
     "num_key_value_heads": 64,
     "n_routed_experts": 384,
     "vocab_size": 163840,
 }
-KIMI |= {"first_k_dense_replace": 1, "num_nextn_predict_layers": 0}
+KIMI |= {"n_group": 1, "topk_group": 1, "first_k_dense_replace": 1, "num_nextn_predict_layers": 0}
 GPT_OSS = llama("GptOss", 36, 2880, 64, 8, 2880, 201088, head_dim=64, sliding_window=128, attention_bias=True)
 GPT_OSS |= {"num_local_experts": 128, "num_experts_per_tok": 4, "layer_types": ["sliding_attention", "full"] * 18}
 QWEN_MOE = {"num_experts": 128, "num_experts_per_tok": 8, "moe_intermediate_size": 768, "head_dim": 128}
