@@ -4,27 +4,26 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
+from perfcore.efficiency_files import read_efficiency, read_shared
 from perfcore.errors import PerfcoreError, suggestion
-from perfcore.reader import SPECS, read_toml, report
-from perfcore.schema import (
-    ATTENTION_KERNEL,
-    COMMON,
-    EFFICIENCY,
-    SHARED_EFFICIENCY,
-    SHARES,
-    SITE,
-    Problem,
-    Shape,
-    problems_of,
-)
+from perfcore.reader import SPECS
+from perfcore.schema import COMMON, SHARES
 from perfcore.terms import weakest
 
-__all__ = ["AttentionKernels", "Efficiency", "Shared", "Site", "attention_kernels", "for_chip", "for_generation"]
-__all__ += ["generations", "shared", "site"]
+__all__ = [
+    "AttentionKernels",
+    "Efficiency",
+    "Share",
+    "Shared",
+    "Site",
+    "attention_kernels",
+    "for_chip",
+    "for_generation",
+]
+__all__ += ["generations", "share_of", "shared", "site"]
 
 FOLDER = SPECS / "efficiency"
 DEFAULT, SHARED = "default", "shared"
@@ -32,6 +31,15 @@ MODES = ("fitted", "neutral")
 FAMILY_WIDTH = 0.15  # least relative uncertainty of a share taken from the other generations of a family
 _CHIPS = re.compile(r"^chips\s*=\s*\[([^\]]*)\]", re.MULTILINE)
 _FAMILY = re.compile(r'^family\s*=\s*"([^"]*)"', re.MULTILINE)
+
+
+class Share(NamedTuple):
+    """A number with its relative one-sigma width and mark, and whose it is where it is not the generation's own."""
+
+    value: float
+    width: float
+    mark: str
+    taken_from: str
 
 
 @dataclass(frozen=True)
@@ -121,59 +129,69 @@ def for_chip(chip_id: str, mode: str = "fitted") -> Efficiency:
 def for_generation(generation: str, mode: str = "fitted") -> Efficiency:
     """Return what the kernels of a generation reach; what its file leaves open comes from its family or the default.
 
-    >>> round(for_generation("nvidia_volta", "neutral").gemm_16bit_width, 2)
-    0.15
+    >>> for_generation("nvidia_hopper", "neutral").assumptions
+    ('gemm_4bit 0.62 is the mean of nvidia, since no such kernel of nvidia_hopper is known',)
 
     Raises
     ------
     PerfcoreError
         If there is no such generation or mode, or a file is wrong.
     """
+    shares = {name: share_of(generation, name, mode) for name in SHARES}
+    values = {name: share.value for name, share in shares.items()}
+    widths = {f"{name}_width": share.width for name, share in shares.items()}
+    said = [
+        f"{name} {share.value:.2f} is {share.taken_from}, since no such kernel of {generation} is known"
+        for name, share in shares.items()
+        if share.taken_from
+    ]
+    mark = weakest([share.mark for share in shares.values()])
+    return Efficiency(generation=generation, mark=mark, assumptions=tuple(said), **values, **widths)
+
+
+def share_of(generation: str, name: str, mode: str = "fitted") -> Share:
+    """Return one share of a generation: its own, else the mean of its family, else of all families.
+
+    >>> share_of("nvidia_hopper", "gemm_16bit", "neutral")
+    Share(value=0.75, width=0.1, mark='derived', taken_from='')
+    """
+    _check(generation, mode)
+    document = _document(generation)
+    own = _stated(document, name, mode)
+    if own is not None:
+        return own
+    relatives = [_document(other) for other in _family(document["family"]) if "variant_of" not in _document(other)]
+    family = [share for relative in relatives if (share := _stated(relative, name, mode)) is not None]
+    if not family:
+        return _complete(_document(DEFAULT), name, mode)._replace(taken_from="the mean over families")
+    mean = fmean(share.value for share in family)
+    scatter = max(abs(share.value / mean - 1.0) for share in family)
+    width = max(FAMILY_WIDTH, scatter, *(share.width for share in family))
+    return Share(mean, width, "estimate", f"the mean of {document['family']}")
+
+
+def _check(generation: str, mode: str) -> None:
     _check_mode(mode)
     if generation != DEFAULT and generation not in _heads():
         hint = suggestion(generation, _heads()) or f"; known are: {', '.join(generations())}"
         raise PerfcoreError(f"{generation!r} is no generation of specs/efficiency{hint}")
-    values, marks, open_ones = {}, [], []
-    for share in SHARES:
-        value, width, mark, origin = _taken(generation, share, mode)
-        values[share], values[f"{share}_width"] = value, width
-        marks.append(mark)
-        if origin:
-            open_ones.append(f"{share} {value:.2f} ({origin})")
-    said = f"{generation} has no kernels of its own for: {'; '.join(open_ones)}"
-    return Efficiency(
-        generation=generation, mark=weakest(marks), assumptions=(said,) if open_ones else (), **values
-    )
 
 
-def _taken(generation: str, share: str, mode: str) -> tuple[float, float, str, str]:
-    """Return a share, its width, its mark, and whose it is where it is not the generation's own."""
-    document = _document(generation)
-    own = _stated(document, share, mode)
-    if own is not None:
-        return (*own, "")
-    family = [
-        found
-        for other in _family(document["family"])
-        if "variant_of" not in _document(other) and (found := _stated(_document(other), share, mode)) is not None
-    ]
-    if family:
-        mean = fmean(value for value, _, _ in family)
-        scatter = max(abs(value / mean - 1.0) for value, _, _ in family)
-        width = max(FAMILY_WIDTH, scatter, *(width for _, width, _ in family))
-        return mean, width, "estimate", f"mean of {document['family']}"
-    stated = _stated(_document(DEFAULT), share, mode)
-    assert stated is not None  # a test holds the default to be complete
-    return (*stated, "mean over families")
-
-
-def _stated(document: Mapping[str, Any], key: str, mode: str) -> tuple[float, float, str] | None:
-    """Return a number of a file with its width and mark: the fitted one if it is asked for and there."""
+def _stated(document: Mapping[str, Any], key: str, mode: str) -> Share | None:
+    """Return a number of a file: the fitted one if it is asked for and there, else the neutral one."""
     table = "fitted" if mode == "fitted" and key in document.get("fitted", {}) else "neutral"
     if key not in document.get(table, {}):
         return None
     width = document.get(f"{table}_width", {}).get(key, document.get("neutral_width", {}).get(key, FAMILY_WIDTH))
-    return float(document[table][key]), float(width), _mark(document, f"{table}.{key}")
+    return Share(float(document[table][key]), float(width), _mark(document, f"{table}.{key}"), "")
+
+
+def _complete(document: Mapping[str, Any], key: str, mode: str) -> Share:
+    """Return a number that the file must hold."""
+    share = _stated(document, key, mode)
+    if share is None:
+        raise PerfcoreError(f"specs/efficiency: {document['name']}: neutral.{key} is missing; give it")
+    return share
 
 
 def _mark(document: Mapping[str, Any], path: str) -> str:
@@ -194,15 +212,11 @@ def shared(mode: str = "fitted") -> Shared:
     """
     _check_mode(mode)
     document = _shared_document()
-    stated = {key: _stated(document, key, mode) for key in COMMON}
-    found = {key: value for key, value in stated.items() if value is not None}
-    missing = [(f"neutral.{key}", "is missing; give it") for key in COMMON if key not in found]
-    if missing:
-        raise report(FOLDER / f"{SHARED}.toml", missing)
+    found = {key: _complete(document, key, mode) for key in COMMON}
     return Shared(
-        **{key: value for key, (value, _, _) in found.items()},
-        widths={key: width for key, (_, width, _) in found.items()},
-        mark=weakest([mark for _, _, mark in found.values()]),
+        **{key: share.value for key, share in found.items()},
+        widths={key: share.width for key, share in found.items()},
+        mark=weakest([share.mark for share in found.values()]),
     )
 
 
@@ -263,57 +277,6 @@ def _document(generation: str) -> Mapping[str, Any]:
     return read_efficiency(FOLDER / f"{generation}.toml")
 
 
-def read_efficiency(path: Path, shape: Shape = EFFICIENCY) -> Mapping[str, Any]:
-    """Read and check the file of a generation; all its problems at once.
-
-    Raises
-    ------
-    PerfcoreError
-        If the file cannot be read or says what such a file may not say.
-    """
-    document = read_toml(path)
-    found = problems_of(document, shape) or _beyond_the_shape(document)
-    if shape is EFFICIENCY:
-        found += [(key, "is missing; give it") for key in ("name", "family") if key not in document]
-    if found:
-        raise report(path, found)
-    return document
-
-
-def _beyond_the_shape(document: Mapping[str, Any]) -> list[Problem]:
-    """Check what the shape cannot say: a share is at most 1, and a number has its width."""
-    found: list[Problem] = []
-    for table in ("neutral", "fitted", "neutral_width", "fitted_width"):
-        for key, value in document.get(table, {}).items():
-            if isinstance(value, dict):
-                found.append((f"{table}.{key}", "found an interval; allowed: a single number, its width beside it"))
-            elif value > 1:
-                found.append((f"{table}.{key}", f"found {value}; allowed: a number above 0 and at most 1"))
-    for key in document.get("neutral", {}):
-        if key not in document.get("neutral_width", {}):
-            found.append((f"neutral_width.{key}", "is missing; say how sure the number is (relative, one sigma)"))
-    return found
-
-
 @cache
 def _shared_document() -> Mapping[str, Any]:
     return read_shared(FOLDER / f"{SHARED}.toml")
-
-
-def read_shared(path: Path) -> Mapping[str, Any]:
-    """Read and check the file of what all chips share; all its problems at once."""
-    document = read_toml(path)
-    named = {"attention_kernel": ATTENTION_KERNEL, "site": SITE}
-    found = problems_of({key: value for key, value in document.items() if key not in named}, SHARED_EFFICIENCY)
-    for table, shape in named.items():
-        for name, entry in document.get(table, {}).items():
-            here = f"{table}.{name}"
-            if not isinstance(entry, dict):
-                found.append((here, f"found {entry}; allowed: a table, written [{here}]"))
-                continue
-            found += [(f"{here}.{key}", "is missing; give it") for key in shape if key not in entry]
-            found += problems_of(entry, shape, here)
-    found = found or _beyond_the_shape(document)
-    if found:
-        raise report(path, found)
-    return document
