@@ -32,6 +32,7 @@ SCALE, GROUP_WEIGHT, ITERATIONS = 0.05, -0.35, 15
 SHARES = {16: "gemm_16bit", 8: "gemm_8bit", 4: "gemm_4bit"}
 LINKED = ("link_factor",)
 SPECS = Path(efficiency.FOLDER).parent
+INTERVALS = SPECS / "intervals.toml"
 # The printed layers, batch and time of these imply more than the chip's peak (140 to 190 % of it).
 IMPOSSIBLE = ("bloom-prequel-052", "bloom-prequel-053", "bloom-prequel-054")
 
@@ -164,7 +165,8 @@ def apply(rows: Rows, constants: list[Constant], values: np.ndarray) -> Rows:
         elif constant.name == "attention":
             machines[index, machine("attention_flop_s")] *= ratio
         elif constant.name == "link_factor":
-            machines[index, machine("link_bytes_s")] *= ratio
+            for field in ("link_bytes_s", "network_bytes_s"):
+                machines[index, machine(field)] *= ratio
         else:
             softs[index, soft(constant.name)] = value
     return Rows(rows.cases, rows.models, rows.plans, rows.works, rows.dealt, machines, softs)
@@ -260,7 +262,7 @@ def kind_of(case: Case, train: list[Case]) -> str:
     return "known" if case.question.setting.software.id in used else "new_software"
 
 
-def leave_out(rows: Rows, path: Path) -> None:
+def leave_out(rows: Rows, path: Path, write_too: bool) -> None:
     """Leave each source out in turn and write what is then predicted."""
     sources = sorted({case.source for case in rows.cases})
     neutral = seconds(rows)
@@ -295,10 +297,70 @@ def leave_out(rows: Rows, path: Path) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("row_id", "source", "chip", "kind", "measured_s", "left_out_s", "neutral_s"))
         writer.writerows(lines)
-    for kind in ("known", "new_software", "new_chip"):
+    intervals(lines, INTERVALS if write_too else None)
+    for kind in KINDS:
         size = [abs(float(line[5]) / float(line[4]) - 1) * 100 for line in lines if line[3] == kind]
         if size:
             print(f"{kind:24}n={len(size):4} mean {fmean(size):5.1f} median {median(size):5.1f} max {max(size):5.1f}")
+
+
+KINDS = ("known", "new_software", "new_chip")
+
+
+def half_width(lines: list[tuple[str, ...]], level: float) -> float:
+    """Return the quantile of |log(measured / predicted)|; a source of n rows weighs n^-0.35 a row."""
+    sizes = Counter(line[1] for line in lines)
+    pairs = sorted((abs(np.log(float(line[4]) / float(line[5]))), sizes[line[1]] ** GROUP_WEIGHT) for line in lines)
+    reached, whole = 0.0, sum(weight for _, weight in pairs)
+    for size, weight in pairs:
+        reached += weight
+        if reached >= level * whole:
+            break
+    return float(size)
+
+
+def coverage(lines: list[tuple[str, ...]], level: float) -> float:
+    """Return the share of rows inside the interval that the other sources of their kind give."""
+    inside = 0
+    for kind in KINDS:
+        mine = [line for line in lines if line[3] == kind]
+        for name in {line[1] for line in mine}:
+            width = half_width([line for line in mine if line[1] != name], level)
+            inside += sum(abs(np.log(float(line[4]) / float(line[5]))) <= width for line in mine if line[1] == name)
+    return inside / len(lines)
+
+
+def intervals(lines: list[tuple[str, ...]], path: Path | None) -> None:
+    """Print, and write if asked, the 80 % interval of each kind of prediction.
+
+    Its level is the least at which 80 % of all rows lie inside the interval that sources other than their own give.
+    """
+    level = next(k / 100 for k in range(70, 100) if coverage(lines, k / 100) >= 0.8)
+    print(f"level {level:.2f}: covers {coverage(lines, level):.0%} of the rows whose source was left out")
+    blocks = []
+    for kind in KINDS:
+        mine = [line for line in lines if line[3] == kind]
+        width = half_width(mine, level)
+        print(f"{kind:16} 80 % interval {np.exp(-width):.3f} to {np.exp(width):.3f} of the prediction")
+        table = (f"low_ratio = {np.exp(-width):.3f}", f"high_ratio = {np.exp(width):.3f}", f"rows = {len(mine)}")
+        blocks.append("\n".join((f"[{kind}]", *table, "")))
+    if path:
+        path.write_text(INTERVAL_HEAD + "\n".join(blocks) + INTERVAL_TAIL, "utf-8")
+
+
+INTERVAL_HEAD = """\
+# Measured over predicted step time, when the source of a row was left out of the fit: an interval for each of what was
+# known beforehand, as wide as it must be for 80 % of the rows to lie inside what sources other than their own give.
+# Written by benchmarks/calibrate.py TABLE --leave-out FILE --write.
+
+"""
+INTERVAL_TAIL = """
+[[evidence]]
+keys = ["known", "new_software", "new_chip"]
+source = "perfcore_calibration"
+locator = "benchmarks/calibrate.py --leave-out"
+mark = "derived"
+"""
 
 
 def write(rows: Rows, constants: list[Constant], values: np.ndarray) -> None:
@@ -336,7 +398,7 @@ def main() -> None:
         f"neutral: mean {fmean(abs(neutral)) * 100:.1f}, median {median(abs(neutral)) * 100:.1f}, bias {fmean(neutral) * 100:+.1f}"
     )
     if options.leave_out:
-        leave_out(rows, options.leave_out)
+        leave_out(rows, options.leave_out, options.write)
         return
     constants, values = fit(rows)
     for constant, value in zip(constants, values, strict=True):

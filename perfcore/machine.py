@@ -129,6 +129,6 @@ def machine_of(setting: Setting, chips: float) -> Machine:
         link_bytes_s=system.scale_up_bytes_s * shared.link_efficiency * constants["link_factor"] * share,
         link_latency_s=system.scale_up_latency_s,
         torus_axes=AXES.get(system.scale_up_topology, 0.0),
-        network_bytes_s=system.scale_out_bytes_s * shared.network_efficiency * share,
+        network_bytes_s=system.scale_out_bytes_s * shared.network_efficiency * constants["link_factor"] * share,
         network_latency_s=system.scale_out_latency_s,
     )

@@ -243,9 +243,7 @@ def _chunks(row: Row, model: Model, pp: float, used: SoftwareFile, said: list[st
     return chunks
 
 
-def _recompute(
-    row: Row, model: Model, used: SoftwareFile, said: list[str]
-) -> tuple[float, float, float, float, float]:
+def _recompute(row: Row, model: Model, used: SoftwareFile, said: list[str]) -> tuple[float, float, float, float, float]:
     """Return what is done again, from the words of the frameworks."""
     text = row.text("recompute").lower()
     inputs = (model.ffn_matrices - 1.0) / model.ffn_matrices  # of the MLP's products, those before the activation

@@ -142,7 +142,7 @@ COMMON = (
     "link_latency_s",
     "network_latency_s",
 )
-_FIT: Shape = dict.fromkeys(("rows", "sources", "note"))
+_FIT: Shape = dict.fromkeys(("rows", "sources", "residual", "note"))
 
 
 def _calibrated(keys: tuple[str, ...]) -> Shape:

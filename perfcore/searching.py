@@ -137,7 +137,14 @@ def _compiled(progress: Callable[[str], None] | None) -> Callable[..., None]:
 
 
 def _fill_by_storage(
-    loops: Any, base: Question, plans: Floats, dealt: Floats, machine: Any, soft: Software, costs: Floats, memory: Floats
+    loops: Any,
+    base: Question,
+    plans: Floats,
+    dealt: Floats,
+    machine: Any,
+    soft: Software,
+    costs: Floats,
+    memory: Floats,
 ) -> None:
     """Fill costs and memory; what a software keeps may depend on sharding and the pipeline, so a group at a time."""
     kinds = np.stack((np.minimum(plans[:, 8], 1.0), np.minimum(plans[:, 1], 2.0)))

@@ -249,7 +249,7 @@ KEYS = {
     "overlap": Term("share", "", "share of hideable communication that is hidden"),
     "elementwise_factor": Term("share", "", "time of memory-bound kernels over that of the counted bytes"),
     "attention_factor": Term("share", "", "speed of the attention kernel over the best of its kind"),
-    "link_factor": Term("share", "", "rate of the fast links over what the chip reaches elsewhere"),
+    "link_factor": Term("share", "", "rate of links and network over what chips reach elsewhere"),
     "tensor_overlap": Term("share", "", "share of overlap that tensor-parallel traffic enjoys"),
     "data_overlap": Term("yes_no", "", "gradients are reduced behind the backward pass"),
     "gradient_bytes": Term("number", "B", "bytes per parameter in the reduction of gradients"),
@@ -259,7 +259,9 @@ KEYS = {
     "deduplicated": Term("yes_no", "", "a token is sent once to a rank that holds several of its experts"),
     "expert_factor": Term("number", "", "time of sorting tokens to experts over that of the counted bytes"),
     "launch_us": Term("share", "us", "time the host needs to launch a kernel; 0 with graphs or compiled programs"),
-    "measured_site": Term("word", "", "the one machine its runs are from, where that is slower than its chips elsewhere"),
+    "measured_site": Term(
+        "word", "", "the one machine its runs are from, where that is slower than its chips elsewhere"
+    ),
     "single_network_port": Term("yes_no", "", "sharded weights enter and leave a server through one network port"),
     "straggler": Term("share", "", "slowdown per square root of the doublings of domains"),
     "slice_straggler": Term("share", "", "slowdown per doubling of joined slices"),

@@ -305,7 +305,9 @@ def _efficiency_words(question: Question) -> tuple[str, ...]:
 
 def _memory_parts(first: Answer) -> dict[str, float]:
     parts = first.memory._asdict()
-    return {name: parts[name] / GIB for name in ("weights", "gradients", "optimizer", "activations", "logits", "workspace")}
+    return {
+        name: parts[name] / GIB for name in ("weights", "gradients", "optimizer", "activations", "logits", "workspace")
+    }
 
 
 def _alternatives(base: Question, found: Found) -> list[dict[str, Any]]:

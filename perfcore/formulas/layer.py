@@ -11,9 +11,9 @@ BATCHED = 0.85  # rate of the batched GEMMs of unfused attention over that of a 
 MISALIGNED = 12.0  # slowdown of those where the head size is no multiple of 8 (no tensor cores)
 FLASH_BACKWARD = 2.5 / 0.8  # FLOP of the backward pass over the forward one, by its lower rate
 FILL_TOKENS = 256.0  # keys at which a fused attention kernel runs at half its rate
-SMALL_HEAD = 0.75  # rate of fused attention below 128 elements a head
+SMALL_HEAD = 0.6  # rate of fused attention below 128 elements a head
 SCORE_BYTES_FORWARD, SCORE_BYTES_BACKWARD = 9.0, 11.0  # softmax, mask and dropout, per score
-UNFUSED_EXPERT_BYTES = 36.0  # per routed element: bias, clamp and gate, each read and written in 16 bit
+UNFUSED_EXPERT_BYTES = 30.0  # per routed element: bias, clamp and gate, each read and written in 16 bit
 FORWARD_GAPS, BACKWARD_GAPS = 7.0, 12.0  # memory-bound kernels of a layer
 
 

@@ -40,7 +40,9 @@ def _cache_folder() -> Path:
     given = os.environ.get("PERFCORE_CACHE_DIR")
     home = Path.home()
     standard = {"darwin": home / "Library/Caches", "win32": Path(os.environ.get("LOCALAPPDATA", str(home)))}
-    base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or standard.get(sys.platform, home / ".cache"))
+    base = (
+        Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or standard.get(sys.platform, home / ".cache"))
+    )
     digest = hashlib.sha256()
     for path in sorted([*HERE.glob("*.py"), *HERE.parent.glob("formulas/*.py")]):
         digest.update(path.read_bytes())
