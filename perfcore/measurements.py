@@ -57,6 +57,8 @@ def case_of(row: Row, number: int, mode: str = "fitted") -> Case:
         If something that decides the time is missing, unknown or contradictory.
     """
     said: list[str] = []
+    if row.text("mode").lower().startswith(("lora", "fwd")):
+        raise SkippedError(f"mode {row.text('mode')}: only full training steps are predicted")
     question = _question(row, mode, said)
     seconds = _seconds(row, question)
     metric = row.text("metric")
@@ -207,7 +209,7 @@ def _plan(row: Row, model: Model, work: Work, ranks: float, setting: Setting, sa
         cp=cp,
         dp=dp,
         ep=ep,
-        micro_batch=work.global_batch / (dp * micro_batches) if used.id == "xla_maxtext" else micro_batch,
+        micro_batch=work.global_batch / (dp * micro_batches),
         micro_batches=micro_batches,
         shard=shard,
         shard_group=spread,

@@ -16,6 +16,7 @@ from perfcore.formulas.storage import (
     DEEPSPEED_FP16,
     DEEPSPEED_FP16_UNSHARDED,
     FSDP2,
+    FSDP_2023,
     FSDP2_PIPELINE,
     MEGATRON_2022,
     MEGATRON_CORE,
@@ -27,7 +28,13 @@ from perfcore.schema import SOFTWARE, problems_of
 __all__ = ["SoftwareFile", "default_for", "find", "for_framework", "ids", "load"]
 
 FOLDER = SPECS / "software"
-STORAGE = {"megatron_2022": MEGATRON_2022, "megatron_core": MEGATRON_CORE, "fsdp2": FSDP2, "deepspeed": DEEPSPEED_FP16}
+STORAGE = {
+    "megatron_2022": MEGATRON_2022,
+    "megatron_core": MEGATRON_CORE,
+    "fsdp2": FSDP2,
+    "fsdp_2023": FSDP_2023,
+    "deepspeed": DEEPSPEED_FP16,
+}
 KERNELS = ("unfused", "flash_1", "flash_2", "flash_3")
 
 

@@ -158,7 +158,7 @@ def _setting(
         said.append(f"precision: {form}")
     kind = find_precision(form)
     rate_of(item, kind.format)
-    return Setting(item, joined, used, kind, used.attention_version)
+    return Setting(item, joined, used, kind, used.attention_kernel)
 
 
 def _usual_precision(item: chips.Item) -> str:

@@ -84,3 +84,6 @@ FSDP2 = MEGATRON_CORE._replace(
 # The same under a pipeline: the gathered weights and the unreduced 32-bit gradients stay between micro-batches, beside
 # the shards; to be used with sharding of stage 1.
 FSDP2_PIPELINE = FSDP2._replace(weight_bytes=2.0, gradient_bytes=4.0, optimizer_bytes=16.0)
+
+# llm-foundry and FMS on FSDP of 2023: a fused loss writes the gradient over the 16-bit logits.
+FSDP_2023 = FSDP2._replace(logit_bytes=4.0)
