@@ -1,4 +1,4 @@
-"""The table of legal plans against a brute force written from the rules: every number tried, none skipped by a divisor."""
+"""The table of legal plans against a brute force from the rules: every number tried, none skipped by a divisor."""
 
 import itertools
 import os
@@ -21,7 +21,7 @@ MODES = ((0.0, 0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0, 0.0), (1.0, 1.0, 1.0, 1
 
 def model(layers: int, heads: int, kv_heads: int, ffn: int, experts: int = 0) -> Model:
     """A model of which only what the rules read is chosen."""
-    values = {name: 1.0 for name in Model._fields}
+    values = dict.fromkeys(Model._fields, 1.0)
     shape = {"layers": layers, "heads": heads, "kv_heads": kv_heads, "ffn": ffn, "experts": experts}
     return Model(**(values | {name: float(value) for name, value in shape.items()}))
 
