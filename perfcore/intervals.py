@@ -28,7 +28,7 @@ def ratios(kind: str) -> tuple[float, float]:
 
 
 def kind_of(question: Question) -> str:
-    """Say what the constants rest on: ``known`` chip and software, ``new_software`` or ``new_chip`` without step times."""
+    """Say what the constants rest on: ``known``; ``new_software`` or ``new_chip`` without published step times."""
     setting = question.setting
     if not efficiency.is_fitted(setting.chip.id):
         return "new_chip"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from perfcore import chips, models, software, systems
+from perfcore import chips, software, systems
 from perfcore.cells import Row, SkippedError
 from perfcore.errors import PerfcoreError
 from perfcore.formulas.records import Model, Work

@@ -130,8 +130,8 @@ def _compiled(progress: Callable[[str], None] | None) -> Callable[..., None]:
         costs = np.empty((len(loops.COSTS), len(plans)))
         _fill_by_storage(loops, base, plans, dealt, machine, soft, costs, memory[part])
         overlaps = (soft.pipeline_overlap, soft.data_overlap)
-        columns = (np.ascontiguousarray(plans[:, k]) for k in (1, 2, 7))
-        loops.times(*columns, memory[part], costs, np.inf, *overlaps, raw[part])
+        pp, vp, counts = (np.ascontiguousarray(plans[:, k]) for k in (1, 2, 7))
+        loops.times(pp, vp, counts, memory[part], costs, np.inf, overlaps[0], overlaps[1], raw[part])
 
     return evaluate
 

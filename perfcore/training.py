@@ -1,12 +1,13 @@
 """Training throughput of a model on N chips: a given plan evaluated, or the best of every legal plan."""
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from perfcore import chips, models, software, systems
+from perfcore import chips as catalogue
+from perfcore import efficiency, models, systems
+from perfcore import software as eras
 from perfcore.errors import PerfcoreError
 from perfcore.formulas.records import Plan, Work
 from perfcore.intervals import interval
@@ -20,7 +21,7 @@ from perfcore.spoken import binding, breakdown, plan_words, sensitivities
 __all__ = ["Training", "train"]
 
 ALTERNATIVES = 5
-GIB = 1e9
+GIGA = 1e9
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,10 @@ def _plain(value: Any) -> Any:
 def train(
     model: str,
     chip: str,
-    chips_count: int,
+    chips: int,
     *,
     system: str | None = None,
-    software_name: str | None = None,
+    software: str | None = None,
     global_batch: int | None = None,
     seq: int | None = None,
     precision: str | None = None,
@@ -97,12 +98,12 @@ def train(
     known = models.load(model)
     said += [f"model: {sentence}" for sentence in known.assumptions]
     work = _work(known, global_batch, seq, said)
-    setting = _setting(chip, system, software_name, precision, said)
+    setting = _setting(chip, system, software, precision, said)
     wanted = _wanted(given)
-    ranks = _count(chips_count) * setting.devices
+    ranks = _count(chips) * setting.devices
     if setting.devices > 1:
         said.append(f"degrees of the plan count devices: {setting.devices} a chip, {ranks} in all")
-    base = Question(known.record, setting, chips_count, _first_plan(wanted), work)
+    base = Question(known.record, setting, chips, _first_plan(wanted), work)
     found = search(base, ranks, wanted, progress)
     if not len(found.table):
         raise _impossible(base, ranks, wanted)
@@ -111,10 +112,10 @@ def train(
     return _result(known, base, found, tokens, said)
 
 
-def _count(chips_count: int) -> int:
-    if isinstance(chips_count, bool) or chips_count != int(chips_count) or chips_count < 1:
-        raise PerfcoreError(f"--chips: found {chips_count}; allowed: a whole number of 1 or more")
-    return int(chips_count)
+def _count(chips: int) -> int:
+    if isinstance(chips, bool) or chips != int(chips) or chips < 1:
+        raise PerfcoreError(f"--chips: found {chips}; allowed: a whole number of 1 or more")
+    return int(chips)
 
 
 def _work(known: ModelFile, global_batch: int | None, seq: int | None, said: list[str]) -> Work:
@@ -142,15 +143,14 @@ def _work(known: ModelFile, global_batch: int | None, seq: int | None, said: lis
 def _setting(
     chip: str, system: str | None, software_name: str | None, precision: str | None, said: list[str]
 ) -> Setting:
-    item = chips.load(chip)
+    item = catalogue.load(chip)
     if item.kind not in ("chip", "part"):
         raise PerfcoreError(f"--chip: {item.name} is a {item.kind}; name a chip")
     joined = systems.load(system) if system else systems.default_for(item)
     if not system:
         said.append(f"system: {joined.name}, the default of {item.name}")
     said += [f"system: {sentence}" for sentence in joined.assumptions]
-    era = software_name or software.default_for(str(item.document.get("vendor", "")))
-    used = software.load(era)
+    used = eras.load(software_name or eras.default_for(str(item.document.get("vendor", ""))))
     if not software_name:
         said.append(f"software: {used.name}, the newest known for the vendor of the chip")
     form = precision or _usual_precision(item)
@@ -161,7 +161,7 @@ def _setting(
     return Setting(item, joined, used, kind, used.attention_kernel)
 
 
-def _usual_precision(item: chips.Item) -> str:
+def _usual_precision(item: catalogue.Item) -> str:
     has = item.document.get("peak_dense_tflops", {})
     return "fp16" if "fp16" in has and "bf16" not in has else "bf16"
 
@@ -240,8 +240,8 @@ def _too_big(
     base: Question, ranks: int, found: Found, wanted: Mapping[str, float], progress: Callable[[str], None] | None
 ) -> PerfcoreError:
     """Say how much memory the smallest plan needs, and on how many chips the model would fit."""
-    least = found.memory.min() / GIB
-    has = base.machine().memory_bytes / GIB
+    least = found.memory.min() / GIGA
+    has = base.machine().memory_bytes / GIGA
     said = (
         f"--chips: the model does not fit: the smallest of {len(found.table):,} legal plans needs {least:,.1f} GB a "
         f"chip, {base.setting.chip.name} has {has:,.0f}"
@@ -264,7 +264,7 @@ def _result(known: ModelFile, base: Question, found: Found, tokens: float | None
     low, high, kind = interval(question, first)
     work = base.work
     rate = work.global_batch * work.seq / first.time_s
-    efficiency_said = list(_efficiency_words(question))
+    efficiency_said = _efficiency_words(question)
     steps = None if tokens is None else math.ceil(tokens / (work.global_batch * work.seq))
     return Training(
         question=question,
@@ -279,8 +279,8 @@ def _result(known: ModelFile, base: Question, found: Found, tokens: float | None
         model_tflops_per_chip=first.flop_per_chip / first.time_s / 1e12,
         mfu=first.mfu,
         hfu=first.mfu * (1.0 + first.again_share),
-        memory_gb_per_chip=first.memory.total * base.setting.devices / GIB,
-        memory_capacity_gb=question.machine().memory_bytes * base.setting.devices / GIB,
+        memory_gb_per_chip=first.memory.total * base.setting.devices / GIGA,
+        memory_capacity_gb=question.machine().memory_bytes * base.setting.devices / GIGA,
         fits=first.fits,
         binding=binding(first),
         breakdown_s=breakdown(first.step),
@@ -297,16 +297,17 @@ def _result(known: ModelFile, base: Question, found: Found, tokens: float | None
     )
 
 
-def _efficiency_words(question: Question) -> tuple[str, ...]:
-    from perfcore import efficiency
-
-    return efficiency.for_chip(question.setting.chip.id).assumptions
+def _efficiency_words(question: Question) -> list[str]:
+    """Return what was taken from elsewhere for the efficiencies that the question uses."""
+    used = {"gemm_16bit", f"gemm_{question.setting.precision.bits}bit", "attention"}
+    said = efficiency.for_chip(question.setting.chip.id).assumptions
+    return [sentence for sentence in said if sentence.split(" ")[0] in used or not sentence.startswith("gemm")]
 
 
 def _memory_parts(first: Answer) -> dict[str, float]:
     parts = first.memory._asdict()
     return {
-        name: parts[name] / GIB for name in ("weights", "gradients", "optimizer", "activations", "logits", "workspace")
+        name: parts[name] / GIGA for name in ("weights", "gradients", "optimizer", "activations", "logits", "workspace")
     }
 
 
@@ -325,10 +326,5 @@ def _brief(base: Question, found: Found, row: int) -> dict[str, Any]:
     return {
         "plan": plan_words(question),
         "step_time_s": float(found.times[row]),
-        "memory_gb_per_chip": float(found.memory[row]) * base.setting.devices / GIB,
+        "memory_gb_per_chip": float(found.memory[row]) * base.setting.devices / GIGA,
     }
-
-
-def now() -> float:
-    """Return a clock for durations [s]."""
-    return time.perf_counter()

@@ -63,7 +63,7 @@ def _usable(folder: Path) -> bool:
 FOLDER = _cache_folder()
 CACHED = _usable(FOLDER)
 if CACHED:
-    numba.config.CACHE_DIR = str(FOLDER)
+    numba.config.CACHE_DIR = str(FOLDER)  # type: ignore[attr-defined]
 
 
 def is_cold() -> bool:
@@ -83,5 +83,6 @@ for _module in _MODULES:
 
 def compiled(function: F) -> F:
     """Compile a loop: no threads of its own, the lock released, IEEE arithmetic kept."""
-    made: F = numba.njit(nogil=True, cache=CACHED, error_model="numpy")(function)
-    return made
+    made: Any = numba.njit(nogil=True, cache=CACHED, error_model="numpy")(function)
+    compiled_function: F = made
+    return compiled_function
