@@ -28,7 +28,7 @@ from perfcore.formulas import (
     traffic,
 )
 
-__all__ = ["compiled", "is_cold"]
+__all__ = ["compiled", "is_cold", "ready"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 HERE = Path(__file__).resolve().parent
@@ -86,3 +86,25 @@ def compiled(function: F) -> F:
     made: Any = numba.njit(nogil=True, cache=CACHED, error_model="numpy")(function)
     compiled_function: F = made
     return compiled_function
+
+
+def ready(loop: Callable[..., None], *arguments: Any) -> None:
+    """Call a loop for the first time, which loads or compiles it; a cache that is broken or full is emptied.
+
+    A file cut short raises whatever unpickling it raises, so everything is caught; what the loop itself raises comes
+    again.
+    """
+    for _ in range(2):  # a broken cache may be a full one too
+        try:
+            return loop(*arguments)
+        except Exception:
+            if not CACHED:
+                raise
+            _forget()
+    return loop(*arguments)
+
+
+def _forget() -> None:
+    """Delete the compiled code of this state of the sources."""
+    for path in (*FOLDER.rglob("*.nbi"), *FOLDER.rglob("*.nbc")):
+        path.unlink(missing_ok=True)
