@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from perfcore import chips, models, precisions, searching, software, systems
 from perfcore.formulas.footprint import memory_bytes
+from perfcore.formulas.pipeline import Costs, step_seconds
 from perfcore.formulas.records import Plan, Work
 from perfcore.formulas.step import step_time
 from perfcore.machine import Setting
@@ -25,8 +27,12 @@ from perfcore.searching import SMALL, Found, search
 FIRST = Plan(*(1.0,) * 8, 0.0, 1.0, *(0.0,) * 7)
 
 
-def question(model: str, chip: str, count: int, batch: int, seq: int, form: str = "bf16", era: str = "") -> Question:
+def question(
+    model: str, chip: str, count: int, batch: int, seq: int, form: str = "bf16", era: str = "", devices: int = 1
+) -> Question:
     item = chips.load(chip)
+    if devices > 1:
+        item = replace(item, document={**item.document, "devices": devices})
     used = software.load(era or software.default_for(item.document["vendor"]))
     setting = Setting(item, systems.default_for(item), used, precisions.find(form), used.attention_kernel)
     return Question(models.load(model).record, setting, count, FIRST, Work(float(seq), float(batch)))
@@ -43,7 +49,7 @@ CASES: dict[str, tuple[Any, ...]] = {
     "odd count": ("llama3_8b", "h100", 12, 24, 2048),
     "moe": ("mixtral_8x7b", "a100", 16, 8, 4096),
     "mla": ("deepseek_v2_lite", "mi300x", 8, 16, 4096, "fp8"),
-    "two devices": ("llama3_70b", "mi250x", 16, 8, 4096),
+    "two devices": ("llama3_70b", "mi250x", 16, 8, 4096, "bf16", "", 2),
     "systolic": ("gemma_2b", "tpu v5p", 8, 16, 4096),
     "deepspeed": ("gpt3_6.7b", "v100", 8, 16, 2048, "fp16", "megatron_deepspeed_2022"),
     "fsdp2": ("llama3_8b", "h100", 8, 8, 8192, "fp8", "torchtitan_2024"),
@@ -231,21 +237,30 @@ def test_the_search_says_when_it_compiles(monkeypatch: pytest.MonkeyPatch) -> No
     assert said == ["loading the search", "compiling the search; once for each version, a few seconds", ""]
 
 
-# The cache of compiled code. What is run prints whether the cache was cold, then the winner.
+# The cache of compiled code, each time in a fresh process.
 
-RUN = """
+SEARCH = """
 from perfcore import kernels
-print(kernels.is_cold(), kernels.CACHED)
 import test_searching as t
 base = t.question(*t.CASES["dense"])
 found = t.search(base, 8, {})
-print(found.best, found.raw[found.best].hex(), kernels.is_cold())
+print(kernels.CACHED, kernels.is_cold(), found.best, found.raw[found.best].hex())
 """
+# The smaller of the two loops alone, which compiles in less time: one plan, whose costs are 1, 2, ... 11.
+TIMES = """
+from perfcore import kernels
+from perfcore.kernels import search as loops
+import numpy as np
+cold, one, out = kernels.is_cold(), np.ones(1), np.zeros(1)
+kernels.ready(loops.times, 4 * one, 2 * one, 8 * one, one, np.arange(1.0, 12.0).reshape(11, 1), 1.0, 0.5, 0.5, out)
+print(cold, kernels.is_cold(), float(out[0]).hex())
+"""
+ANSWER = step_seconds(4.0, 2.0, 8.0, 0.0, 0.5, 0.5, Costs(*range(1, 12))).hex()
 
 
-def run(cache_dir: Path) -> list[str]:
+def run(code: str, cache_dir: Path) -> list[str]:
     result = subprocess.run(
-        [sys.executable, "-c", RUN], env={**os.environ, "PERFCORE_CACHE_DIR": str(cache_dir)},
+        [sys.executable, "-c", code], env={**os.environ, "PERFCORE_CACHE_DIR": str(cache_dir)},
         cwd=os.path.dirname(__file__), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -253,24 +268,45 @@ def run(cache_dir: Path) -> list[str]:
     return result.stdout.split()
 
 
-def winner() -> list[str]:
-    found = searched("dense")
-    assert found.best is not None
-    return [str(found.best), float(found.raw[found.best]).hex()]
-
-
 def test_a_place_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
+    """Below a file no folder can be made, not even by root."""
     file = tmp_path / "a_file"
     file.write_text("")
-    assert run(file / "below") == ["True", "False", *winner(), "True"]
+    found = searched("dense")
+    assert found.best is not None
+    said = ["False", "True", str(found.best), float(found.raw[found.best]).hex()]
+    assert run(SEARCH, file / "below") == said
 
 
-def test_the_cache_is_cold_once_and_a_broken_one_is_made_anew(tmp_path: Path) -> None:
-    assert run(tmp_path) == ["True", "True", *winner(), "False"]
-    assert run(tmp_path) == ["False", "True", *winner(), "False"]
-    for kind, damage in (("nbi", b""), ("nbi", b"not a pickle"), ("nbc", b""), ("nbc", b"\x80\x05broken")):
-        kept = list(tmp_path.rglob(f"*.{kind}"))
-        assert kept
-        for path in kept:
-            path.write_bytes(damage)
-        assert run(tmp_path)[2:4] == winner()
+def test_the_cache_is_cold_once(tmp_path: Path) -> None:
+    assert run(TIMES, tmp_path) == ["True", "False", ANSWER]
+    assert run(TIMES, tmp_path) == ["False", "False", ANSWER]
+
+
+@pytest.mark.parametrize(("kind", "damage"), [("nbi", b""), ("nbi", b"no pickle"), ("nbc", b""), ("nbc", b"\x80\x05k")])
+def test_a_broken_cache_is_made_anew(kind: str, damage: bytes, tmp_path: Path) -> None:
+    run(TIMES, tmp_path)
+    files = list(tmp_path.rglob(f"*.{kind}"))
+    assert len(files) == 1
+    whole = files[0].stat().st_size
+    files[0].write_bytes(damage)
+    assert run(TIMES, tmp_path) == ["False", "False", ANSWER]
+    assert [path.stat().st_size > whole / 2 for path in tmp_path.rglob(f"*.{kind}")] == [True]
+
+
+def test_a_full_disk_is_done_without(tmp_path: Path) -> None:
+    """Files can be made but hold nothing."""
+    full = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))"
+    assert run(full + TIMES, tmp_path) == ["True", "True", ANSWER]
+
+
+def test_an_error_of_the_loop_itself_is_not_hidden() -> None:
+    from perfcore import kernels
+
+    def wrong() -> None:
+        raise ZeroDivisionError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "_forget", lambda: None)
+        with pytest.raises(ZeroDivisionError):
+            kernels.ready(wrong)
