@@ -300,6 +300,17 @@ def test_a_full_disk_is_done_without(tmp_path: Path) -> None:
     assert run(full + TIMES, tmp_path) == ["True", "True", ANSWER]
 
 
+def test_a_user_without_a_home_is_served(tmp_path: Path) -> None:
+    homeless = """
+import os, pathlib
+def none(): raise RuntimeError("Could not determine home directory.")
+pathlib.Path.home = none
+if os.environ.pop("NO_DIR", ""): del os.environ["PERFCORE_CACHE_DIR"]; os.environ.pop("XDG_CACHE_HOME", None)
+"""
+    assert run(homeless + TIMES, tmp_path) == ["True", "False", ANSWER]
+    assert run("import os; os.environ['NO_DIR'] = '1'" + homeless + TIMES, tmp_path) == ["True", "True", ANSWER]
+
+
 def test_an_error_of_the_loop_itself_is_not_hidden() -> None:
     from perfcore import kernels
 

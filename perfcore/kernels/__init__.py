@@ -38,7 +38,7 @@ _MODULES = (gemm, collectives, activations, states, footprint, pipeline, layer, 
 def _cache_folder() -> Path:
     """Return where compiled code is kept: the platform's cache folder, one sub-folder for each state of the sources."""
     given = os.environ.get("PERFCORE_CACHE_DIR")
-    home = Path.home()
+    home = _home()
     standard = {"darwin": home / "Library/Caches", "win32": Path(os.environ.get("LOCALAPPDATA", str(home)))}
     base = (
         Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or standard.get(sys.platform, home / ".cache"))
@@ -47,6 +47,14 @@ def _cache_folder() -> Path:
     for path in sorted([*HERE.glob("*.py"), *HERE.parent.glob("formulas/*.py")]):
         digest.update(path.read_bytes())
     return base / "perfcore" / f"{__version__}-{digest.hexdigest()[:16]}"
+
+
+def _home() -> Path:
+    """Return the home folder; one that cannot be written where the user has none, as in some containers."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(os.devnull)
 
 
 def _usable(folder: Path) -> bool:
