@@ -114,6 +114,17 @@ def test_what_does_not_fit_is_never_chosen(name: str) -> None:
     assert all(found.memory[row] <= capacity for row in (*found.order, *found.front))
 
 
+def test_a_plan_that_fills_the_chip_to_the_last_byte_fits() -> None:
+    base, found = question(*CASES["dense"]), searched("dense")
+    row = next(row for row in found.front if float(found.memory[row]) / 1e9 * 1e9 == found.memory[row])
+    chip = base.setting.chip
+    gigabytes = float(found.memory[row]) / 1e9
+    memory = {**chip.document["memory"], "capacity_gb": gigabytes}
+    smaller = replace(chip, document={**chip.document, "memory": memory})
+    full = search(replace(base, setting=replace(base.setting, chip=smaller)), 8, {})
+    assert full.best == row
+
+
 def test_the_cases_are_what_they_are_named() -> None:
     fitting = {name: float(np.isfinite(searched(name).times).mean()) for name in CASES}
     assert fitting["too big"] == 0.0
