@@ -119,14 +119,17 @@ def too_big(
         f"--chips: found {base.chips}; the model does not fit: the smallest of {len(found.table):,} legal plans needs "
         f"{least:,.1f} GB a chip, {base.setting.chip.name} has {has:,.0f}"
     )
+
+    def fits(chips: int, parts: Mapping[str, float]) -> bool:
+        return search(replace(base, chips=chips), chips * devices, parts, progress).best is not None
+
     free = {name: value for name, value in wanted.items() if name != "dp"}
-
-    def fits(chips: int) -> bool:
-        return search(replace(base, chips=chips), chips * devices, free, progress).best is not None
-
-    enough = _enough(base, fits)
-    hint = "more chips do not help; free the plan, shard or recompute more" if enough is None else f"fits on: {enough}"
-    return PerfcoreError(f"{said}; {hint}")
+    enough, hint = _enough(base, lambda n: fits(n, wanted)), ""
+    if enough is None and free != wanted:
+        enough, hint = _enough(base, lambda n: fits(n, free)), " with another --dp"
+    if enough is None:
+        return PerfcoreError(f"{said}; more chips do not help; free the plan, shard or recompute more")
+    return PerfcoreError(f"{said}; fits on: {enough}{hint}")
 
 
 def _enough(base: Question, fits: Callable[[int], bool]) -> int | None:

@@ -22,6 +22,7 @@ from perfcore.formulas.step import step_time
 from perfcore.machine import Setting
 from perfcore.plans import Table, legal_plans
 from perfcore.questions import Question
+from perfcore.refusals import impossible
 from perfcore.searching import SMALL, Found, search
 
 FIRST = Plan(*(1.0,) * 8, 0.0, 1.0, *(0.0,) * 7)
@@ -231,6 +232,19 @@ def test_order_rises_and_repeats_nothing(name: str) -> None:
     assert [time_s for time_s, _ in keys] == sorted(time_s for time_s, _ in keys)
     assert len(set(keys)) == len(keys)
     assert found.order[0] == found.best
+
+
+def test_refusals_count_devices() -> None:
+    """Four packages of two devices share the fast link: tp goes up to 8; 17 packages are 34 ranks."""
+    base = question(*CASES["two devices"])
+    said = str(impossible(base, 32, {"tp": 16}))
+    assert "allowed on 32 ranks: 1, 2, 4 or 8" in said
+    assert "8 ranks that the fast link joins" in said
+    odd = replace(base, chips=19)
+    assert "found 19" in str(impossible(odd, 38, {}))
+    near = int(str(impossible(odd, 38, {})).split("nearest that can: ")[1])
+    assert len(search(replace(base, chips=near), 2 * near, {}).table)
+    assert all(not len(search(replace(base, chips=n), 2 * n, {}).table) for n in range(near + 1, 19))
 
 
 def test_no_legal_plan_is_nothing_found() -> None:

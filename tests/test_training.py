@@ -274,6 +274,10 @@ REFUSED = [
     ({"pp": 2, "shard": 2}, ["--pp 2, --shard 2: not together", "--pp 1", "--shard 0 or 1", "without a pipeline"]),
     ({"pp": 1, "vp": 2}, ["--pp 1, --vp 2: not together", "--vp 1"]),
     ({"chips": 65}, ["--chips: found 65", "batch of 64", "nearest that can: 64"]),
+    (
+        {"chips": 65, "pp": 3},
+        ["--chips: found 65", "--pp 3", "nearest that can: 48"],
+    ),  # 3 x 16; 3 x 20 and 3 x 22 do not
     ({"chips": 8191}, ["--chips: found 8191", "nearest that can: 8192"]),
     ({"chips": 10**6}, ["--chips: found 1000000", "that can: "]),
     ({"chips": 0}, ["--chips: found 0", "a whole number of 1 or more"]),
@@ -361,6 +365,15 @@ def test_what_does_not_fit_names_chips_that_do(model: str, chips: int, keywords:
     assert enough > chips
     for fewer in {enough // 2, enough - 8 if enough > 8 else chips} - {0}:  # and not on half, or a server fewer
         assert fewer < chips or refusal(model, fewer, **keywords) != ""
+
+
+def test_more_chips_keep_the_given_degrees_where_they_can() -> None:
+    said = refusal("llama3_70b", 8, dp=8, global_batch=64)
+    enough = int(re.findall(r"fits on: (\d+)$", said)[0])
+    assert refusal("llama3_70b", enough, dp=8, global_batch=64) == ""
+    said = refusal("llama3_70b", 8, dp=8, tp=1, pp=1, cp=1, global_batch=1024)  # only dp may grow
+    enough = int(re.findall(r"fits on: (\d+) with another --dp$", said)[0])
+    assert refusal("llama3_70b", enough, tp=1, pp=1, cp=1, global_batch=1024) == ""
 
 
 def test_what_no_number_of_chips_helps_says_so() -> None:
