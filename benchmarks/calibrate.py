@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from perfcore import efficiency, kernels, software
+from perfcore import efficiency, kernels
 from perfcore.cells import SkippedError, read_rows
 from perfcore.formulas.records import Machine, Model, Plan, Software, Work
 from perfcore.formulas.step import step_time
@@ -375,14 +375,10 @@ def write(rows: Rows, constants: list[Constant], values: np.ndarray) -> None:
         block = ["[fitted]", *(f"{name} = {value:.3f}" for name, value in mine), "", "[fit]"]
         block += [f"rows = {len(index)}", f"sources = [{', '.join(chr(34) + s + chr(34) for s in sources)}]"]
         block += [f"residual = {fmean(abs(errors[index])):.3f}", "", "[[evidence]]", 'keys = ["fitted", "fit"]']
-        block += [
-            'source = "perfcore_calibration"',
-            'locator = "benchmarks/calibrate.py --write"',
-            'mark = "derived"',
-            "",
-        ]
+        block += ['source = "perfcore_calibration"', 'locator = "benchmarks/calibrate.py --write"', 'mark = "derived"']
+        block += ['note = "Pulled to the neutral values; see docs/validation.md."', ""]
         text = path.read_text("utf-8")
-        text = re.sub(r"\n*\[fitted\]\n.*?mark = \"derived\"\n", "\n", text, flags=re.S).rstrip("\n")
+        text = re.sub(r"\n*\[fitted\]\n.*?note = \"Pulled[^\n]*\n", "\n", text, flags=re.S).rstrip("\n")
         path.write_text(text + "\n\n" + "\n".join(block), "utf-8")
 
 

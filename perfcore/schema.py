@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from perfcore.errors import suggestion
-from perfcore.terms import FACTS, FORMATS, MARKS, MODEL_KEYS, TERMS
+from perfcore.speed_terms import MODEL_KEYS
+from perfcore.terms import FACTS, FORMATS, MARKS, TERMS
 
 Problem = tuple[str, str]
 # A table's keys: None where the kind is that of the term of the same name, else the keys of the table below.
