@@ -80,7 +80,7 @@ SETTABLE_FACTS = tuple(name for name in FACTS if name not in ("classified", *DER
 
 CHIP: Shape = {
     **dict.fromkeys(("name", "vendor", "aliases", "form", "market", "launched", "datacenter", "note")),
-    **dict.fromkeys(("packages_per_board", "multiprocessors", *PACKAGE_METRICS)),
+    **dict.fromkeys(("packages_per_board", "multiprocessors", "devices", *PACKAGE_METRICS)),
     "peak_dense_tflops": _RATES,
     "vector_peak_dense_tflops": _RATES,
     "uncapped_peak_dense_tflops": _RATES,

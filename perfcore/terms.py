@@ -170,6 +170,7 @@ KEYS = {
         "out for systolic chips",
         "streaming multiprocessors or compute units",
     ),
+    "devices": Term("count", "", "devices of one package that training software counts as ranks; 1 where left out"),
     "part_of": Term("word", "", "id of the chip (whole package) this is a part of"),
     "parts": Term("count", "", "equal parts the package is counted as"),
     "default_for": Term("words", "", "ids of the chips this system is taken for where none is named"),

@@ -173,7 +173,7 @@ def test_a_table_of_nothing_predictable_has_no_errors(tmp_path: Path) -> None:
         ("chip,n_chips,seq\n", "no rows"),
         ("chip,seq\nH100,4096\n", "n_chips are missing"),
         ("chip,chip,n_chips,seq\nH100,H100,8,4096\n", "twice"),
-        ("row_id,phase,input_len,output_len,chip\n1,decode,1,1,H100\n", "inference measurements"),
+        ("row_id,phase,isl,osl,chip\n1,decode,1,1,H100\n", "inference measurements"),
         ("row_id,category,op,message_bytes\n1,gemm,matmul,1\n", "kernel measurements"),
     ],
 )
