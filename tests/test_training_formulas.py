@@ -450,7 +450,7 @@ def test_bubble_fractions_as_printed(p: int, m: int, v: int) -> None:
 
 
 def test_interleaving_runs_whole_rounds() -> None:
-    """See arXiv 2104.04473, section 2.2.2: m must be a multiple of p; 6 micro-batches on 4 stages leave 2 places empty."""
+    """See arXiv 2104.04473, section 2.2.2: m must be a multiple of p; 6 on 4 stages leave 2 places empty."""
     assert pipeline.bubble_seconds(4.0, 2.0, 6.0, 0.0, EIGHT) == (3 / 2 + 2 / 2) * 8
     assert pipeline.bubble_seconds(4.0, 1.0, 6.0, 0.0, EIGHT) == 3 * 8
 
@@ -460,7 +460,18 @@ def test_a_single_stage_has_no_bubble() -> None:
         assert pipeline.bubble_seconds(1.0, 1.0, 8.0, schedule, EIGHT) == 0.0
 
 
-def test_a_zero_bubble_pipeline_has_none() -> None:
+def test_zb_1p_leaves_a_third_of_the_bubble() -> None:
+    """See arXiv 2401.10241, section 2: ZB-H1, in the memory of 1F1B, idles (p - 1)(T_F + T_B - T_W).
+
+    With T_F = T_B = T_W that is a third of the (p - 1)(T_F + T_B + T_W) of 1F1B. ZB-1p is the automatic schedule of
+    the same memory.
+    """
+    assert pipeline.bubble_seconds(8.0, 1.0, 64.0, 1.0, EIGHT) == pytest.approx(7 * 8 / 3, rel=CLOSE)
+    uneven = EIGHT._replace(weight_s=0.2)  # F + B = 0.8 of a layer, W = 0.2
+    assert pipeline.bubble_seconds(8.0, 1.0, 64.0, 1.0, uneven) == pytest.approx(7 * 8 * 0.6, rel=CLOSE)
+
+
+def test_a_zb_2p_pipeline_has_none() -> None:
     """See arXiv 2401.10241: twice the memory, no bubble."""
     assert pipeline.bubble_seconds(8.0, 1.0, 8.0, 2.0, EIGHT) == 0.0
 
@@ -622,3 +633,33 @@ def test_time_of_the_ten_models_of_sc21_is_that_of_their_flop(
     found = step.step_time(record, how, Work(float(seq), float(batch)), 0.0, COUNTER, soft)
     assert heads == record.heads
     assert 1.0 <= found.time_s / printed < 1.12
+
+
+# Qi et al. 2023, arXiv 2401.10241, table 4: samples per second and GPU of ZB-1p at the least and the most micro-batches.
+ZB_1P = [
+    ("1.5b", 8, 6, (24, 12.9), (64, 14.2)),
+    ("6.2b", 8, 3, (24, 3.88), (64, 4.20)),
+    ("14.6b", 16, 1, (48, 1.61), (128, 1.76)),
+    ("28.3b", 32, 1, (96, 0.87), (256, 0.96)),
+]
+
+
+@pytest.mark.parametrize(("name", "p", "samples", "few", "many"), ZB_1P, ids=[row[0] for row in ZB_1P])
+def test_the_bubble_of_zb_1p_as_measured(
+    name: str, p: int, samples: int, few: tuple[int, float], many: tuple[int, float]
+) -> None:
+    """Two lengths give the time of a micro-batch and of the bubble; as a share of p - 1 stages, 0.48 to 0.59.
+
+    The schedule that needs twice the memory, (p - 1)(T_F + T_B - 2 T_W), would leave 0.12 to 0.34.
+    """
+    times = [m * samples / (p * rate) for m, rate in (few, many)]
+    stage = (times[1] - times[0]) / (many[0] - few[0])
+    measured = (times[0] - few[0] * stage) / stage / (p - 1)
+    a100 = COUNTER._replace(gemm_flop_s=245e12, wide_gemm_flop_s=245e12, memory_bytes_s=2e12, memory_efficiency=0.7)
+    a100 = a100._replace(multiprocessors=108.0, kernel_s=2.5e-6)
+    record = models.load(f"zero_bubble_{name}").record
+    soft, tokens = NOTHING_HIDDEN._replace(fused_attention=0.0), 1024.0 * samples
+    one = layer_time.mean_layer(record, plan(pp=float(p)), Work(1024.0, 1.0), tokens, a100, soft)
+    costs = EIGHT._replace(layer_s=layer_time.total(one), weight_s=one.weight_s)
+    found = pipeline.bubble_seconds(float(p), 1.0, 64.0, 1.0, costs) / (p - 1) / (8 * costs.layer_s)
+    assert found == pytest.approx(measured, abs=0.15)

@@ -50,8 +50,8 @@ def bubble_seconds(pp: float, vp: float, micro_batches: float, schedule: float, 
     r"""Return the idle time of the pipeline [s].
 
     1F1B: :math:`p - 1` times a stage, which is (p - 1)/m of the ideal time; interleaved: 1/v of it [1]_, with whole
-    rounds of p micro-batches. ZB-1p: :math:`(p - 1)(t_f + t_b - 2 t_w)` with the gradients of inputs in :math:`t_b` and
-    those of weights in :math:`t_w`; ZB-2p: none [2]_.
+    rounds of p micro-batches. ZB-1p: :math:`(p - 1)(t_f + t_b - t_w)` with the gradients of inputs in :math:`t_b` and
+    those of weights in :math:`t_w`, in the memory of 1F1B; ZB-2p: none, in twice that memory [2]_.
 
     References
     ----------
@@ -60,18 +60,18 @@ def bubble_seconds(pp: float, vp: float, micro_batches: float, schedule: float, 
 
     Examples
     --------
-    Stages of 8 s, 2 s of them weight gradients: 3 stages, half of that, 3 x (8 - 3 x 2) and none.
+    Stages of 8 s, 2 s of them weight gradients: 3 stages, half of that, 3 x (6 - 2) and none.
 
     >>> costs = Costs(8.0, 8.0, 1.0, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     >>> [bubble_seconds(4.0, v, 8.0, s, costs) for v, s in ((1.0, 0.0), (2.0, 0.0), (1.0, 1.0), (1.0, 2.0))]
-    [24.0, 12.0, 6.0, 0.0]
+    [24.0, 12.0, 12.0, 0.0]
     """
     stage_s = costs.full_layers * costs.layer_s
     weight_s = costs.full_layers * costs.weight_s
     if schedule == 2.0:
         return 0.0
     if schedule == 1.0:
-        return (pp - 1.0) * max(0.0, stage_s - 3.0 * weight_s)
+        return (pp - 1.0) * max(0.0, stage_s - 2.0 * weight_s)
     ragged = math.ceil(micro_batches / pp) * pp - micro_batches if vp > 1.0 else 0.0
     return ((pp - 1.0) / vp + ragged * (vp - 1.0) / vp) * stage_s
 
