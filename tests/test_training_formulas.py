@@ -635,7 +635,7 @@ def test_time_of_the_ten_models_of_sc21_is_that_of_their_flop(
     assert 1.0 <= found.time_s / printed < 1.12
 
 
-# Qi et al. 2023, arXiv 2401.10241, table 4: samples per second and GPU of ZB-1p at the least and the most micro-batches.
+# Qi et al. 2023, arXiv 2401.10241, table 4: samples per second and GPU of ZB-1p at the fewest and most micro-batches.
 ZB_1P = [
     ("1.5b", 8, 6, (24, 12.9), (64, 14.2)),
     ("6.2b", 8, 3, (24, 3.88), (64, 4.20)),
