@@ -1,10 +1,10 @@
 """Fit the few constants of chip generations and software eras to published step times, and say what it is worth.
 
-    python benchmarks/calibrate.py TABLE.csv                 fit on all rows that count, print what changes
-    python benchmarks/calibrate.py TABLE.csv --write         and write [fitted] and [fit] into specs/
-    python benchmarks/calibrate.py TABLE.csv --leave-out F   leave each source out in turn; predictions go to F (CSV)
+    python benchmarks/calibrate.py                  fit on all rows that count, print what changes
+    python benchmarks/calibrate.py --write          and write [fitted] and [fit] into specs/
+    python benchmarks/calibrate.py --leave-out F    leave each source out in turn; predictions go to F (CSV)
 
-Rows that count: level A and key rows of the table, and the truncated models of simumax-b200. Each constant is pulled to
+Rows are those of specs/measurements, or of a table of the same columns. Those that count: level A and key rows of the table, and the truncated models of simumax-b200. Each constant is pulled to
 its neutral value (kernels, counted bytes) by the width in its file; the loss is soft L1 of the log ratio on a scale of
 5 %, a group of n rows of one source and chip weighs n^-0.35 a row. Memory and link efficiency are not fitted.
 """
@@ -27,6 +27,7 @@ from perfcore.cells import SkippedError, read_rows
 from perfcore.formulas.records import Machine, Model, Plan, Software, Work
 from perfcore.formulas.step import step_time
 from perfcore.measurements import NEEDED, Case, case_of
+from perfcore.validation import published
 
 SCALE, GROUP_WEIGHT, ITERATIONS = 0.05, -0.35, 15
 SHARES = {16: "gemm_16bit", 8: "gemm_8bit", 4: "gemm_4bit"}
@@ -96,10 +97,10 @@ def seconds(rows: Rows) -> np.ndarray:
     return out
 
 
-def read(path: Path) -> Rows:
+def read(path: Path | None) -> Rows:
     """Read the rows that count."""
     cases = []
-    for number, row in enumerate(read_rows(path, NEEDED), 1):
+    for number, row in enumerate(read_rows(path, NEEDED) if path else published(), 1):
         counts = row.text("repro_level") == "A" and row.text("key_row") == "1"
         if row.text("row_id") in IMPOSSIBLE or not (counts or row.text("source_id") == "simumax-b200"):
             continue
@@ -388,7 +389,7 @@ def write(rows: Rows, constants: list[Constant], values: np.ndarray) -> None:
 def main() -> None:
     """Fit, report, and write if asked."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("table", type=Path)
+    parser.add_argument("table", type=Path, nargs="?")
     parser.add_argument("--write", action="store_true", help="write the constants into specs/")
     parser.add_argument("--leave-out", type=Path, metavar="FILE", help="predictions of each source left out")
     options = parser.parse_args()

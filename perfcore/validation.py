@@ -13,8 +13,9 @@ from perfcore.intervals import interval
 from perfcore.machine import rate_of
 from perfcore.measurements import NEEDED, Case, case_of
 from perfcore.questions import answer, flop_per_step
+from perfcore.reader import SPECS
 
-__all__ = ["Validation", "validate"]
+__all__ = ["Validation", "published", "validate"]
 
 INFERENCE = ("ttft_ms", "input_len", "output_len", "phase")
 KERNELS = ("message_bytes", "category", "op")
@@ -47,13 +48,18 @@ class Validation:
         return {"rows": self.rows, "summary": self.summary}
 
 
+def published() -> list[Row]:
+    """Return the published runs that perfcore carries: ``specs/measurements``."""
+    return [row for path in sorted((SPECS / "measurements").glob("*.csv")) for row in read_rows(path, NEEDED)]
+
+
 def validate(
-    path: str | Path,
+    path: str | Path | None = None,
     *,
     mode: str = "fitted",
     keep: Callable[[Row], bool] | None = None,
 ) -> Validation:
-    """Predict every row of a CSV table of training measurements.
+    """Predict every row of a CSV table of training measurements, or the published runs that perfcore carries.
 
     ``mode`` says which efficiencies: ``fitted`` to step times, or ``neutral`` from kernels alone. ``keep`` chooses rows.
 
@@ -62,8 +68,9 @@ def validate(
     PerfcoreError
         If the table cannot be read or lacks a column without which no row can be predicted.
     """
-    table = read_rows(Path(path), ())
-    _check_columns(Path(path), table[0])
+    table = published() if path is None else read_rows(Path(path), ())
+    if path is not None:
+        _check_columns(Path(path), table[0])
     found: list[Predicted | tuple[Row, int, str]] = []
     for number, row in enumerate(table, 1):
         if keep is None or keep(row):

@@ -510,10 +510,10 @@ def test_windows_of_the_gradient_reduction(reduce_s: float, gather_s: float, ove
 
 
 def test_a_step_is_put_together() -> None:
-    """4 stages of 8 s, 8 micro-batches: (64 + 24 of bubble + 22 of hops) x 1.1, 10 + 5 of data, 2, 3 ms."""
+    """4 stages of 8 s, 8 micro-batches: (64 + 24 of bubble + 22 of hops) x 1.1, 10 + 5 of data, 2, the fixed work."""
     costs = EIGHT._replace(hop_s=1.0, reduce_s=10.0, gather_s=5.0, optimizer_s=2.0, straggler=0.1)
     found = pipeline.step_seconds(4.0, 1.0, 8.0, 0.0, 0.0, 0.0, costs)
-    assert found == pytest.approx((64 + 24 + 22) * 1.1 + 15 + 2 + 0.003, rel=CLOSE)
+    assert found == pytest.approx((64 + 24 + 22) * 1.1 + 15 + 2 + pipeline.FIXED_S, rel=CLOSE)
 
 
 # --- the step --------------------------------------------------------------------------------------------------------
@@ -574,12 +574,12 @@ def test_gemm_flop_of_a_plan_do_not_depend_on_the_plan(of: Model, tp: int, pp: i
 
 
 def test_a_step_of_one_chip_by_hand() -> None:
-    """Llama layers at 1 FLOP/s: 8 layers, logits of 131,072, attention; no traffic but the optimizer's and 3 ms."""
+    """Llama layers at 1 FLOP/s: 8 layers, logits of 131,072, attention; no traffic."""
     found = step.step_time(GQA, ONE, Work(4096.0, 1.0), 0.0, COUNTER, NOTHING_HIDDEN)
     layers = 6 * 8 * (2 * 4096**2 + 2 * 4096 * 1024 + 3 * 4096 * 14336) * 4096
     attention = 8 * 4 * 4096 * 2048 * 4096 * (4096 + 256) / 4096 * (1 + 2.5 / 0.8)
     logits = 6 * 131072 * 4096 * 4096
-    assert found.time_s == pytest.approx(layers + attention + logits + 0.003, rel=CLOSE)
+    assert found.time_s == pytest.approx(layers + attention + logits + pipeline.FIXED_S, rel=CLOSE)
 
 
 # --- published -------------------------------------------------------------------------------------------------------

@@ -10,19 +10,22 @@ from perfcore.display import text_table
 
 EPILOG = """\b
 Examples:
+  perfcore validate
   perfcore validate my_runs.csv
   perfcore validate my_runs.csv --neutral --json
 """
 
 
 @click.command("validate", epilog=EPILOG)
-@click.argument("table", metavar="FILE.csv", type=click.Path(dir_okay=False))
+@click.argument("table", metavar="[FILE.csv]", required=False, type=click.Path(dir_okay=False))
 @click.option("--neutral", is_flag=True, help="Efficiencies from kernels alone, none fitted to a step time.")
 @click.option("--key-rows", is_flag=True, help="Only rows of repro_level A with key_row 1.")
 @click.option("--rows", "show_rows", is_flag=True, help="Print every row.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(table: str, neutral: bool, key_rows: bool, show_rows: bool, as_json: bool) -> None:
+def command(table: str | None, neutral: bool, key_rows: bool, show_rows: bool, as_json: bool) -> None:
     """Predict every row of a table of training measurements and report the error.
+
+    Without a table, the published runs that perfcore carries (specs/measurements).
 
     The error is of time: predicted / measured - 1. Beside it stands what one constant efficiency for each chip and
     precision would give. Columns: docs/validation.md.

@@ -16,7 +16,9 @@ FLASH_BACKWARD = 2.5 / 0.8  # FLOP of the backward pass over the forward one, by
 FILL_TOKENS = 256.0  # keys at which a fused attention kernel runs at half its rate
 SMALL_HEAD = 0.6  # rate of fused attention below 128 elements a head
 SCORE_BYTES_FORWARD, SCORE_BYTES_BACKWARD = 9.0, 11.0  # softmax, mask and dropout, per score
-UNFUSED_EXPERT_BYTES = 30.0  # per routed element: bias, clamp and gate, each read and written in 16 bit
+UNFUSED_BIAS_BYTES = 30.0  # per routed element: bias, clamp and gate, each read and written in 16 bit
+FUSED_BIAS_BYTES = 24.0  # of them, what stays with fused experts: gradients of the biases, clamp (fitted)
+FUSED_MOVE = 0.6  # bytes of sorting with fused experts over those without (fitted)
 FORWARD_GAPS, BACKWARD_GAPS = 7.0, 12.0  # memory-bound kernels of a layer
 
 
@@ -224,13 +226,15 @@ def elementwise_bytes(model: Model, plan: Plan, tokens: float, ffn: float) -> Pa
 def routing_bytes(model: Model, plan: Plan, tokens: float, soft: Software) -> Passes:
     """Return the bytes of sorting tokens to experts and back, and of the experts' activation, forward and backward.
 
-    Experts with biases and a clamped activation (GPT-OSS) run each of those as a kernel of its own until fused.
+    Experts with biases and a clamped activation (GPT-OSS) run each of those as a kernel of its own until fused; fused
+    kernels sort a part of the tokens' bytes only, since the exchange writes them in place and in 8 bit.
     """
     own = routed_tokens(model, plan, tokens)
-    moved = own * model.hidden * (6.0 + 10.0 * model.top_k)
+    moved = own * model.hidden * (6.0 + 10.0 * model.top_k) * (FUSED_MOVE if soft.fused_experts == 1.0 else 1.0)
     active = own * model.top_k * model.expert_ffn * IMBALANCE
-    unfused = UNFUSED_EXPERT_BYTES if model.biases == 1.0 and soft.fused_experts == 0.0 else 0.0
-    return Passes(moved + (6.0 + unfused) * active, moved + (10.0 + unfused) * active, 0.0)
+    bias = FUSED_BIAS_BYTES if soft.fused_experts == 1.0 else UNFUSED_BIAS_BYTES
+    bias = bias if model.biases == 1.0 else 0.0
+    return Passes(moved + (6.0 + bias) * active, moved + (10.0 + bias) * active, 0.0)
 
 
 def cast_elements(model: Model, plan: Plan, tokens: float, mlp: float, expert: float) -> Passes:

@@ -25,6 +25,7 @@ SHARD_WINDOW = 0.7  # share of a layer's compute that gathering weights may hide
 CONTEXT_WINDOW, CONTEXT_FLOOR = 0.9, 0.1  # of the ring behind attention
 FORWARD_KERNELS, BACKWARD_KERNELS = 16.0, 30.0  # launches of a dense layer
 FORWARD_MOE_KERNELS, BACKWARD_MOE_KERNELS = 30.0, 55.0
+EXPERT_LAUNCHES, EXPERT_LAUNCHES_CAST = 2.0, 8.0  # of one expert forward: two products, and six casts in 8 and 4 bit
 
 
 class LayerTime(NamedTuple):
@@ -114,7 +115,8 @@ def layer_time(
     expert_width = model.expert_ffn if moe == 1.0 else 0.0
     memory = memory_bound(model, plan, tokens, width, expert_width, machine, soft)
     traffic = layer_traffic(model, plan, tokens, moe, machine, soft)
-    return join(plan, projections, mlp, attention, memory, traffic, moe, soft)
+    each = EXPERT_LAUNCHES_CAST if machine.cast_bytes > 0.0 else EXPERT_LAUNCHES
+    return join(plan, projections, mlp, attention, memory, traffic, moe, each * model.experts / plan.ep, soft)
 
 
 def join(
@@ -125,12 +127,14 @@ def join(
     memory: Passes,
     traffic: tuple[BothWays, BothWays, BothWays, BothWays],
     moe: float,
+    launches: float,
     soft: Software,
 ) -> LayerTime:
     """Put the kernels and the traffic of a layer together: what is recomputed, what is hidden, the launch floor.
 
     Full recomputation adds one forward pass, selective core attention alone [1]_. The ring of context parallelism hides
-    behind attention, gathered weights and scattered gradients behind the whole pass.
+    behind attention, gathered weights and scattered gradients behind the whole pass. ``launches`` are those of the
+    experts' kernels in the forward pass; the backward pass has twice as many.
 
     References
     ----------
@@ -155,6 +159,10 @@ def join(
     kernels_backward = BACKWARD_MOE_KERNELS if moe == 1.0 else BACKWARD_KERNELS
     idle_forward = max(0.0, kernels_forward * soft.launch_s - forward)
     idle_backward = max(0.0, kernels_backward * soft.launch_s - backward - weight)
+    if moe == 1.0 and soft.fused_experts == 0.0:
+        # The host reads how many tokens each expert got, so it cannot launch their kernels ahead of the chip.
+        idle_forward = max(idle_forward, launches * soft.launch_s - mlp.forward_s)
+        idle_backward = max(idle_backward, 2.0 * launches * soft.launch_s - mlp.data_s - mlp.weight_s)
     shard_forward = exposed(shard.forward_s, forward, soft.overlap, SHARD_WINDOW)
     shard_backward = exposed(shard.backward_s, backward + weight + again, soft.overlap, SHARD_WINDOW)
     return LayerTime(
