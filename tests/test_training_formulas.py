@@ -423,8 +423,50 @@ def test_the_host_is_a_floor() -> None:
     soft = NOTHING_HIDDEN._replace(launch_s=1.0)
     found = layer_time.mean_layer(GQA, plan(), Work(4096.0, 1.0), 4096.0, MOVER, soft)
     assert found.launch_s == pytest.approx(46)
-    moe = layer_time.mean_layer(MOE, plan(), Work(4096.0, 1.0), 4096.0, MOVER, soft)
-    assert moe.launch_s == pytest.approx(85)
+    fused = soft._replace(fused_experts=1.0)
+    moe = layer_time.mean_layer(MOE, plan(), Work(4096.0, 1.0), 4096.0, MOVER, fused)
+    assert moe.launch_s == pytest.approx(30 + 55)
+    # 16 experts of two launches each, which the host cannot run ahead of; twice as many backward
+    apart = layer_time.mean_layer(MOE._replace(experts=16.0), plan(), Work(4096.0, 1.0), 4096.0, MOVER, soft)
+    assert apart.launch_s == pytest.approx(32 + 64)
+    cast = MOVER._replace(cast_bytes=1e-9)  # in 8 bit 8 launches an expert; 8 experts on 2 ranks
+    eight = layer_time.mean_layer(MOE, plan(ep=2.0, dp=2.0), Work(4096.0, 1.0), 4096.0, cast, soft)
+    assert eight.launch_s == pytest.approx(max(30, 32 + 2 * 0) + 64, rel=0.01)
+
+
+def test_the_host_catches_up_while_the_chip_waits_for_traffic() -> None:
+    """4 all-gathers of 2 s forward and 4 backward show: 16 - 8 s and 30 - 8 s are left of the floor."""
+    soft = NOTHING_HIDDEN._replace(launch_s=1.0)
+    slow = PROMPT._replace(link_bytes_s=4096.0)
+    found = layer_time.mean_layer(GQA, plan(tp=2.0), Work(4096.0, 1.0), 2.0, slow, soft)
+    assert (found.tensor_s, found.launch_s) == (16.0, 8.0 + 22.0)
+
+
+def test_weights_are_gathered_while_the_chip_waits_for_the_host() -> None:
+    """A floor of 16 s hides 0.7 x 16 s of a gathering, one of 30 s 0.7 x 30 s; a faster chip hides no less."""
+    soft = NOTHING_HIDDEN._replace(launch_s=1.0, overlap=1.0, gradient_bytes=2.0)
+    weights = 2 * (2 * 4096**2 + 2 * 4096 * 1024 + 3 * 4096 * 14336 + 2 * 4096)
+    slow = PROMPT._replace(link_bytes_s=weights / 2 / 20)  # half of the weights in 20 s
+    found = layer_time.mean_layer(GQA, plan(dp=2.0, shard=3.0), Work(4096.0, 1.0), 4096.0, slow, soft)
+    assert found.shard_s == pytest.approx(20 - 0.7 * 16 + 40 - 0.7 * 30, rel=CLOSE)
+    assert found.launch_s == pytest.approx(46)
+
+
+def test_what_hid_the_ring_hides_no_weights() -> None:
+    """Attention of 100 s and no other kernel hides 0.9 of a ring of 10 s, and weights behind 0.7 of the other 91 s."""
+    soft = NOTHING_HIDDEN._replace(overlap=1.0, gradient_bytes=2.0)
+    how = plan(cp=2.0, shard=3.0)
+    forward = 4 * 4096 * 2048 * 4096 / (4096 / (4096 + 256))
+    weights = 2 * (2 * 4096**2 + 2 * 4096 * 1024 + 3 * 4096 * 14336 + 2 * 4096)
+    block = 2 * 4096 * 8 * 256
+    attending = PROMPT._replace(attention_flop_s=forward / 100, link_bytes_s=block / 10)
+    ring, gather = 10.0, weights / 2 / (block / 10)
+    backward = 100 * 2.5 / 0.8
+    found = layer_time.mean_layer(GQA, how, Work(4096.0, 1.0), 4096.0, attending, soft)
+    assert found.context_s == pytest.approx(0.1 * 3 * ring)
+    shown = gather - 0.7 * (100 - 0.9 * ring), 2 * gather - 0.7 * (backward - 0.9 * 2 * ring)
+    assert min(shown) > 0
+    assert found.shard_s == pytest.approx(sum(shown), rel=1e-9)
 
 
 def test_layers_of_two_kinds_are_mixed_by_their_number() -> None:

@@ -116,7 +116,35 @@ def layer_time(
     memory = memory_bound(model, plan, tokens, width, expert_width, machine, soft)
     traffic = layer_traffic(model, plan, tokens, moe, machine, soft)
     each = EXPERT_LAUNCHES_CAST if machine.cast_bytes > 0.0 else EXPERT_LAUNCHES
-    return join(plan, projections, mlp, attention, memory, traffic, moe, each * model.experts / plan.ep, soft)
+    launches = each * model.experts / plan.ep if moe == 1.0 and soft.fused_experts == 0.0 else 0.0
+    return join(plan, projections, mlp, attention, memory, traffic, moe, launches, soft)
+
+
+def ring_shown(ring_s: float, attention_s: float) -> float:
+    """Return the part of the context-parallel ring that attention does not hide [s].
+
+    Examples
+    --------
+    >>> ring_shown(10.0, 100.0), ring_shown(100.0, 100.0)
+    (1.0, 10.0)
+    """
+    return max(CONTEXT_FLOOR * ring_s, ring_s - CONTEXT_WINDOW * attention_s)
+
+
+def host_idle(kernels: float, busy_s: float, launches: float, experts_s: float, launch_s: float) -> float:
+    """Return how long the chip waits for the host in one pass of a layer [s].
+
+    The host launches ahead while the chip is busy, with kernels or with traffic that shows. The ``launches`` of experts
+    it cannot run ahead of: it reads how many tokens each expert got.
+
+    Examples
+    --------
+    16 launches of 1 s beside 10 s of work; 20 of experts whose work is 8 s; a chip that is slower than both.
+
+    >>> [host_idle(16.0, *rest, 1.0) for rest in ((10.0, 0.0, 0.0), (10.0, 20.0, 8.0), (99.0, 20.0, 30.0))]
+    [6.0, 12.0, 0.0]
+    """
+    return max(max(0.0, kernels * launch_s - busy_s), launches * launch_s - experts_s)
 
 
 def join(
@@ -133,8 +161,9 @@ def join(
     """Put the kernels and the traffic of a layer together: what is recomputed, what is hidden, the launch floor.
 
     Full recomputation adds one forward pass, selective core attention alone [1]_. The ring of context parallelism hides
-    behind attention, gathered weights and scattered gradients behind the whole pass. ``launches`` are those of the
-    experts' kernels in the forward pass; the backward pass has twice as many.
+    behind attention; gathered weights and scattered gradients hide behind the whole pass, waiting for the host
+    included, less what has hidden the ring. ``launches`` are those of the experts' kernels that the host cannot launch
+    ahead, in the forward pass; the backward pass has twice as many.
 
     References
     ----------
@@ -143,8 +172,9 @@ def join(
     tensor, context, expert, shard = traffic
     show = 1.0 - soft.overlap * soft.tensor_overlap
     tensor_forward = show * tensor.forward_s
-    context_forward = max(CONTEXT_FLOOR * context.forward_s, context.forward_s - CONTEXT_WINDOW * attention.forward_s)
-    context_backward = max(CONTEXT_FLOOR * context.backward_s, context.backward_s - CONTEXT_WINDOW * attention.data_s)
+    tensor_backward = show * tensor.backward_s
+    context_forward = ring_shown(context.forward_s, attention.forward_s)
+    context_backward = ring_shown(context.backward_s, attention.data_s)
     forward = projections.forward_s + mlp.forward_s + attention.forward_s + memory.forward_s
     backward = projections.data_s + mlp.data_s + attention.data_s + memory.data_s
     weight = projections.weight_s + mlp.weight_s
@@ -155,21 +185,21 @@ def join(
         + plan.recompute_elementwise * memory.forward_s
         + plan.recompute_communication * (tensor_forward + context_forward + expert.forward_s)
     )
-    kernels_forward = FORWARD_MOE_KERNELS if moe == 1.0 else FORWARD_KERNELS
-    kernels_backward = BACKWARD_MOE_KERNELS if moe == 1.0 else BACKWARD_KERNELS
-    idle_forward = max(0.0, kernels_forward * soft.launch_s - forward)
-    idle_backward = max(0.0, kernels_backward * soft.launch_s - backward - weight)
-    if moe == 1.0 and soft.fused_experts == 0.0:
-        # The host reads how many tokens each expert got, so it cannot launch their kernels ahead of the chip.
-        idle_forward = max(idle_forward, launches * soft.launch_s - mlp.forward_s)
-        idle_backward = max(idle_backward, 2.0 * launches * soft.launch_s - mlp.data_s - mlp.weight_s)
-    shard_forward = exposed(shard.forward_s, forward, soft.overlap, SHARD_WINDOW)
-    shard_backward = exposed(shard.backward_s, backward + weight + again, soft.overlap, SHARD_WINDOW)
+    kernels = FORWARD_MOE_KERNELS if moe == 1.0 else FORWARD_KERNELS
+    busy = forward + tensor_forward + context_forward + expert.forward_s
+    idle_forward = host_idle(kernels, busy, launches, mlp.forward_s, soft.launch_s)
+    kernels = BACKWARD_MOE_KERNELS if moe == 1.0 else BACKWARD_KERNELS
+    busy = backward + weight + tensor_backward + context_backward + expert.backward_s
+    idle_backward = host_idle(kernels, busy, 2.0 * launches, mlp.data_s + mlp.weight_s, soft.launch_s)
+    free = forward + idle_forward - (context.forward_s - context_forward)
+    shard_forward = exposed(shard.forward_s, free, soft.overlap, SHARD_WINDOW)
+    free = backward + weight + again + idle_backward - (context.backward_s - context_backward)
+    shard_backward = exposed(shard.backward_s, free, soft.overlap, SHARD_WINDOW)
     return LayerTime(
         projections.forward_s + projections.data_s + mlp.forward_s + mlp.data_s + weight,
         attention.forward_s + attention.data_s,
         memory.forward_s + memory.data_s,
-        tensor_forward + show * tensor.backward_s,
+        tensor_forward + tensor_backward,
         context_forward + context_backward,
         expert.forward_s + expert.backward_s,
         shard_forward + shard_backward,
