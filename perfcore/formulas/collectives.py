@@ -59,7 +59,7 @@ def gather_time_s(total_bytes: float, ranks: float, stride: float, machine: Mach
     >>> gather_time_s(800.0, 8.0, 1.0, chip), gather_time_s(800.0, 8.0, 1.0, chip._replace(domain=4.0))
     (7.0, 17.5)
     """
-    if ranks <= 1.0:
+    if ranks <= 1.0 or total_bytes == 0.0:  # a dense model has no expert gradients to reduce
         return 0.0
     moved = (ranks - 1.0) / ranks * total_bytes
     if ranks * stride <= machine.domain:
