@@ -253,6 +253,9 @@ def test_a_single_network_port() -> None:
     gather = 2 + 31 / 32 * 1600 / 10
     found = traffic.shard_traffic(1600.0, plan(dp=32.0, shard=3.0), MOVER, port)
     assert found == pytest.approx((gather, 2 * gather), rel=CLOSE)
+    inside = 1 + 7 / 8 * 1600 / 100  # and within a domain it needs none
+    found = traffic.shard_traffic(1600.0, plan(dp=8.0, shard=3.0), MOVER, port)
+    assert found == pytest.approx((inside, 2 * inside), rel=CLOSE)
 
 
 @pytest.mark.parametrize(

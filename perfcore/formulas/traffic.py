@@ -79,7 +79,7 @@ def shard_traffic(layer_bytes: float, plan: Plan, machine: Machine, soft: Softwa
     if plan.shard < 3.0:
         return BothWays(0.0, 0.0)
     stride = plan.tp
-    if soft.single_network_port == 1.0:
+    if soft.single_network_port == 1.0 and plan.shard_group * stride > machine.domain:
         # A flat ring enters and leaves each domain through one port.
         moved = (plan.shard_group - 1.0) / plan.shard_group * layer_bytes
         gather = machine.network_latency_s + moved / machine.network_bytes_s
