@@ -232,29 +232,49 @@ def test_dispatch_and_combine() -> None:
 def test_sharded_weights() -> None:
     """Rajbhandari et al. 2020, section 7: gathered for each pass, gradients scattered once, in 32 bit."""
     gather, scatter = 1 + 7 / 8 * 1600 / 100, 1 + 7 / 8 * 3200 / 100
-    found = traffic.shard_traffic(1600.0, plan(dp=8.0, shard=3.0), MOVER, NOTHING_HIDDEN)
+    found = traffic.sharded_traffic(800.0, 0.0, plan(dp=8.0, shard=3.0), MOVER, NOTHING_HIDDEN)
     assert found == pytest.approx((gather, gather + scatter), rel=CLOSE)
     half = NOTHING_HIDDEN._replace(gradient_bytes=2.0)
-    assert traffic.shard_traffic(1600.0, plan(dp=8.0, shard=3.0), MOVER, half) == pytest.approx((gather, 2 * gather))
-    assert traffic.shard_traffic(1600.0, plan(dp=8.0, shard=2.0), MOVER, half) == (0.0, 0.0)
+    assert traffic.sharded_traffic(800.0, 0.0, plan(dp=8.0, shard=3.0), MOVER, half) == pytest.approx(
+        (gather, 2 * gather)
+    )
+    assert traffic.sharded_traffic(800.0, 0.0, plan(dp=8.0, shard=2.0), MOVER, half) == (0.0, 0.0)
 
 
 def test_hybrid_shards_are_summed_over_their_copies() -> None:
     """8 shards in a domain, 4 domains: an all-reduce of an eighth of the gradients over one port of 10 bytes/s each."""
     gather, scatter = 1 + 7 / 8 * 1600 / 100, 1 + 7 / 8 * 3200 / 100
     copies = 2 * (2 * (1 + math.log2(4) / 2) + 3 / 4 * 3200 / 8 / 10)
-    found = traffic.shard_traffic(1600.0, plan(dp=32.0, shard=3.0, shard_group=8.0), MOVER, NOTHING_HIDDEN)
+    found = traffic.sharded_traffic(800.0, 0.0, plan(dp=32.0, shard=3.0, shard_group=8.0), MOVER, NOTHING_HIDDEN)
     assert found == pytest.approx((gather, gather + scatter + copies), rel=CLOSE)
+
+
+def test_sharded_experts_are_gathered_from_ranks_that_hold_the_same() -> None:
+    """16 ranks, 4 groups of experts: 4 ranks 4 chips apart share one, 2 of them in a domain; all 16 share the rest.
+
+    Rajbhandari et al. 2022 (DeepSpeed-MoE), arXiv 2201.05596: expert parallelism with data parallelism inside.
+    """
+    how = plan(dp=16.0, ep=4.0, shard=3.0)
+    half = NOTHING_HIDDEN._replace(gradient_bytes=2.0)
+    experts = 2 * (1 + math.log2(4 / 2) / 2) + 3 / 4 * 3200 / (2 * 10)
+    found = traffic.sharded_traffic(0.0, 1600.0, how, MOVER, half)
+    assert found == pytest.approx((experts, 2 * experts), rel=CLOSE)
+    dense = 2 * (1 + math.log2(16 / 8) / 2) + 15 / 16 * 1600 / (8 * 10)
+    found = traffic.sharded_traffic(800.0, 1600.0, how, MOVER, half)
+    assert found == pytest.approx((dense + experts, 2 * (dense + experts)), rel=CLOSE)
+    # where every rank holds other experts, theirs stay where they are
+    alone = traffic.sharded_traffic(0.0, 1600.0, how._replace(ep=16.0), MOVER, half)
+    assert alone == (0.0, 0.0)
 
 
 def test_a_single_network_port() -> None:
     """A flat ring over 4 domains enters each by one port: 31/32 of 1600 bytes at 10 bytes/s, not at 80."""
     port = NOTHING_HIDDEN._replace(single_network_port=1.0, gradient_bytes=2.0)
     gather = 2 + 31 / 32 * 1600 / 10
-    found = traffic.shard_traffic(1600.0, plan(dp=32.0, shard=3.0), MOVER, port)
+    found = traffic.sharded_traffic(800.0, 0.0, plan(dp=32.0, shard=3.0), MOVER, port)
     assert found == pytest.approx((gather, 2 * gather), rel=CLOSE)
     inside = 1 + 7 / 8 * 1600 / 100  # and within a domain it needs none
-    found = traffic.shard_traffic(1600.0, plan(dp=8.0, shard=3.0), MOVER, port)
+    found = traffic.sharded_traffic(800.0, 0.0, plan(dp=8.0, shard=3.0), MOVER, port)
     assert found == pytest.approx((inside, 2 * inside), rel=CLOSE)
 
 
