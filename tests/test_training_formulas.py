@@ -232,29 +232,63 @@ def test_dispatch_and_combine() -> None:
 def test_sharded_weights() -> None:
     """Rajbhandari et al. 2020, section 7: gathered for each pass, gradients scattered once, in 32 bit."""
     gather, scatter = 1 + 7 / 8 * 1600 / 100, 1 + 7 / 8 * 3200 / 100
-    found = traffic.shard_traffic(1600.0, plan(dp=8.0, shard=3.0), MOVER, NOTHING_HIDDEN)
+    found = traffic.sharded_traffic(800.0, 0.0, plan(dp=8.0, shard=3.0), MOVER, NOTHING_HIDDEN)
     assert found == pytest.approx((gather, gather + scatter), rel=CLOSE)
     half = NOTHING_HIDDEN._replace(gradient_bytes=2.0)
-    assert traffic.shard_traffic(1600.0, plan(dp=8.0, shard=3.0), MOVER, half) == pytest.approx((gather, 2 * gather))
-    assert traffic.shard_traffic(1600.0, plan(dp=8.0, shard=2.0), MOVER, half) == (0.0, 0.0)
+    assert traffic.sharded_traffic(800.0, 0.0, plan(dp=8.0, shard=3.0), MOVER, half) == pytest.approx(
+        (gather, 2 * gather)
+    )
+    assert traffic.sharded_traffic(800.0, 0.0, plan(dp=8.0, shard=2.0), MOVER, half) == (0.0, 0.0)
 
 
 def test_hybrid_shards_are_summed_over_their_copies() -> None:
     """8 shards in a domain, 4 domains: an all-reduce of an eighth of the gradients over one port of 10 bytes/s each."""
     gather, scatter = 1 + 7 / 8 * 1600 / 100, 1 + 7 / 8 * 3200 / 100
     copies = 2 * (2 * (1 + math.log2(4) / 2) + 3 / 4 * 3200 / 8 / 10)
-    found = traffic.shard_traffic(1600.0, plan(dp=32.0, shard=3.0, shard_group=8.0), MOVER, NOTHING_HIDDEN)
+    found = traffic.sharded_traffic(800.0, 0.0, plan(dp=32.0, shard=3.0, shard_group=8.0), MOVER, NOTHING_HIDDEN)
     assert found == pytest.approx((gather, gather + scatter + copies), rel=CLOSE)
+
+
+def test_sharded_experts_are_gathered_from_ranks_that_hold_the_same() -> None:
+    """16 ranks, 4 groups of experts: 4 ranks 4 chips apart share one, 2 of them in a domain; all 16 share the rest.
+
+    Rajbhandari et al. 2022 (DeepSpeed-MoE), arXiv 2201.05596: expert parallelism with data parallelism inside.
+    """
+    how = plan(dp=16.0, ep=4.0, shard=3.0)
+    half = NOTHING_HIDDEN._replace(gradient_bytes=2.0)
+    experts = 2 * (1 + math.log2(4 / 2) / 2) + 3 / 4 * 3200 / (2 * 10)
+    found = traffic.sharded_traffic(0.0, 1600.0, how, MOVER, half)
+    assert found == pytest.approx((experts, 2 * experts), rel=CLOSE)
+    dense = 2 * (1 + math.log2(16 / 8) / 2) + 15 / 16 * 1600 / (8 * 10)
+    found = traffic.sharded_traffic(800.0, 1600.0, how, MOVER, half)
+    assert found == pytest.approx((dense + experts, 2 * (dense + experts)), rel=CLOSE)
+    # where every rank holds other experts, theirs stay where they are
+    alone = traffic.sharded_traffic(0.0, 1600.0, how._replace(ep=16.0), MOVER, half)
+    assert alone == (0.0, 0.0)
+
+
+def test_context_parallel_ranks_share_weights_too() -> None:
+    """2 of context x 4 of data are 8 ranks; in shards of 4 there are 2 copies, of experts on 2 ranks 2 as well."""
+    whole = traffic.sharded_traffic(800.0, 0.0, plan(dp=4.0, cp=2.0, shard=3.0), MOVER, NOTHING_HIDDEN)
+    assert whole.forward_s == 1 + 7 / 8 * 1600 / 100
+    half = NOTHING_HIDDEN._replace(gradient_bytes=2.0)
+    how = plan(dp=4.0, cp=2.0, shard=3.0, shard_group=4.0)
+    gather, copies = 1 + 3 / 4 * 1600 / 100, 2 * (1 + 1 / 2 * 400 / 100)
+    assert traffic.sharded_traffic(800.0, 0.0, how, MOVER, half) == pytest.approx((gather, 2 * gather + copies))
+    # 8 ranks hold 2 sets of experts: 4 ranks share one, in shards of 2, 2 chips apart, with 2 copies
+    gather, copies = 1 + 1 / 2 * 1600 / 100, 2 * (1 + 1 / 2 * 800 / 100)
+    spread = traffic.sharded_traffic(0.0, 800.0, how._replace(ep=2.0), MOVER, half)
+    assert spread == pytest.approx((gather, 2 * gather + copies), rel=CLOSE)
 
 
 def test_a_single_network_port() -> None:
     """A flat ring over 4 domains enters each by one port: 31/32 of 1600 bytes at 10 bytes/s, not at 80."""
     port = NOTHING_HIDDEN._replace(single_network_port=1.0, gradient_bytes=2.0)
     gather = 2 + 31 / 32 * 1600 / 10
-    found = traffic.shard_traffic(1600.0, plan(dp=32.0, shard=3.0), MOVER, port)
+    found = traffic.sharded_traffic(800.0, 0.0, plan(dp=32.0, shard=3.0), MOVER, port)
     assert found == pytest.approx((gather, 2 * gather), rel=CLOSE)
     inside = 1 + 7 / 8 * 1600 / 100  # and within a domain it needs none
-    found = traffic.shard_traffic(1600.0, plan(dp=8.0, shard=3.0), MOVER, port)
+    found = traffic.sharded_traffic(800.0, 0.0, plan(dp=8.0, shard=3.0), MOVER, port)
     assert found == pytest.approx((inside, 2 * inside), rel=CLOSE)
 
 
@@ -344,7 +378,7 @@ def test_small_heads_are_slower_and_windows_cheaper() -> None:
     assert layer_of(plan(), half).attention_s == pytest.approx(flop / slower / 0.6 * (1 + 2.5 / 0.8), rel=CLOSE)
     windowed = GQA._replace(window=128.0, window_layers=6.0)  # 6 of 8 layers
     mean = 0.25 * 4 * 4096 * 2048 * 4096 / slower + 0.75 * 4 * 4096 * 128 * 4096 / short
-    assert layer_of(plan(), windowed).attention_s == pytest.approx(mean * (1 + 2.5 / 0.8), rel=0.02)
+    assert layer_of(plan(), windowed).attention_s == pytest.approx(mean * (1 + 2.5 / 0.8), rel=CLOSE)
 
 
 def test_unfused_attention_multiplies_every_score() -> None:
@@ -355,6 +389,16 @@ def test_unfused_attention_multiplies_every_score() -> None:
     assert found == pytest.approx((once, 2 * once, 0.0), rel=CLOSE)
     odd = GPT._replace(head_dim=100.0, v_head_dim=100.0)  # padded to 128 on the array
     assert layer.attention_time(odd, plan(), 2048.0, 2048.0, COUNTER, soft).forward_s == pytest.approx(12 * once)
+
+
+@pytest.mark.parametrize(("tp", "sequences"), [(4.0, 1.0), (1.0, 3.0), (2.0, 0.5)])
+def test_unfused_attention_of_some_heads_and_sequences(tp: float, sequences: float) -> None:
+    """A quarter of the heads is a quarter of the work; half a sequence is what a context-parallel rank holds."""
+    soft = NOTHING_HIDDEN._replace(fused_attention=0.0)
+    reader = COUNTER._replace(memory_bytes_s=1e9)
+    found = layer.attention_time(GPT, plan(tp=tp), 2048.0 * sequences, 2048.0, reader, soft)
+    whole = layer.attention_time(GPT, plan(), 2048.0, 2048.0, reader, soft)
+    assert found == pytest.approx([part * sequences / tp for part in whole], rel=CLOSE)
 
 
 def test_unfused_attention_moves_its_scores() -> None:
@@ -387,6 +431,52 @@ def test_bytes_of_routing() -> None:
     found = layer.routing_bytes(MOE, plan(), 10.0, NOTHING_HIDDEN)
     moved, active = 10 * ((4 + 16) * 4096 + 4 * 4096 + 2 * 4096), 10 * 2 * 14336 * 1.1
     assert found == pytest.approx((moved + 6 * active, moved + 10 * active, 0.0), rel=CLOSE)
+
+
+def test_bytes_of_experts_with_biases() -> None:
+    """GPT-OSS: 30 bytes more a routed element, 24 with fused experts, which sort 0.6 of the bytes. 4 ranks."""
+    biased, how = MOE._replace(biases=1.0), plan(tp=4.0, sequence_parallel=1.0)
+    moved, active = 2.5 * 4096 * (6 + 10 * 2), 2.5 * 2 * 14336 * 1.1
+    apart = layer.routing_bytes(biased, how, 10.0, NOTHING_HIDDEN)
+    assert apart == pytest.approx((moved + 36 * active, moved + 40 * active, 0.0), rel=CLOSE)
+    fused = layer.routing_bytes(biased, how, 10.0, NOTHING_HIDDEN._replace(fused_experts=1.0))
+    assert fused == pytest.approx((0.6 * moved + 30 * active, 0.6 * moved + 34 * active, 0.0), rel=CLOSE)
+
+
+def test_whose_tokens_are_routed() -> None:
+    """A tensor-parallel rank routes its own share, if it has one of its own."""
+    alone, parallel = plan(tp=4.0), plan(tp=4.0, sequence_parallel=1.0)
+    routed = [layer.routed_tokens(MOE, how, 8.0) for how in (alone, parallel, plan(tp=4.0, ep=2.0), plan())]
+    assert routed == [8.0, 2.0, 2.0, 8.0]
+
+
+def test_what_is_quantised_for_experts() -> None:
+    """Two experts a token: input and inner width; gradients of width h, of gate and up. Shared ones of 1000."""
+    how = plan(tp=2.0, sequence_parallel=1.0)
+    found = layer.cast_elements(MOE, how, 10.0, 1000.0, 14336.0)
+    shared = 4096 + 2048 + 4096 + 500, 4096 + (16 + 2 * 4) * 128 + 4096 + 2 * 500
+    assert found.forward_s == 10 * shared[0] + 5 * 2 * (4096 + 14336)
+    assert found.data_s == 10 * shared[1] + 5 * 2 * (4096 + 2 * 14336)
+    without = layer.cast_elements(MOE, how, 10.0, 0.0, 0.0)
+    assert without[:2] == (10 * (4096 + 2048), 10 * (4096 + 24 * 128))
+
+
+@pytest.mark.parametrize("fused", [0.0, 1.0])
+def test_time_of_memory_bound_kernels(fused: float) -> None:
+    """At half of 100 bytes/s: counted bytes 1.5 times, 3 for an element cast, routing 2 times; gaps of 1 s."""
+    soft = NOTHING_HIDDEN._replace(elementwise_factor=1.5, expert_factor=2.0, fused_experts=fused)
+    slow = COUNTER._replace(memory_bytes_s=100.0, memory_efficiency=0.5, cast_bytes=3.0, kernel_s=1.0)
+    found = layer.memory_bound(MOE, plan(), 10.0, 0.0, 14336.0, slow, soft)
+    plain = layer.elementwise_bytes(MOE, plan(), 10.0, 0.0)
+    routed = layer.routing_bytes(MOE, plan(), 10.0, soft)
+    cast = layer.cast_elements(MOE, plan(), 10.0, 0.0, 0.0 if fused else 14336.0)
+    forward = 1.5 * plain.forward_s + 3 * cast.forward_s + 2 * routed.forward_s
+    backward = 1.5 * plain.data_s + 3 * cast.data_s + 2 * routed.data_s
+    assert found == pytest.approx((forward / 50 + 7, backward / 50 + 12, 0.0), rel=CLOSE)
+    dense = layer.memory_bound(MOE, plan(), 10.0, 1000.0, 0.0, slow, soft)
+    plain = layer.elementwise_bytes(MOE, plan(), 10.0, 1000.0)
+    cast = layer.cast_elements(MOE, plan(), 10.0, 1000.0, 0.0)
+    assert dense.forward_s == pytest.approx((1.5 * plain.forward_s + 3 * cast.forward_s) / 50 + 7, rel=CLOSE)
 
 
 def test_what_is_quantised() -> None:
@@ -471,6 +561,71 @@ def test_what_hid_the_ring_hides_no_weights() -> None:
     shown = gather - 0.7 * (100 - 0.9 * ring), 2 * gather - 0.7 * (backward - 0.9 * 2 * ring)
     assert min(shown) > 0
     assert found.shard_s == pytest.approx(sum(shown), rel=1e-9)
+
+
+def test_a_layer_is_put_together() -> None:
+    """Kernels and traffic of round numbers; half of what can hide does, of recomputed parts as of others."""
+    soft = NOTHING_HIDDEN._replace(overlap=0.5, tensor_overlap=0.5)
+    how = again(plan(shard=3.0), (0.1, 0.2, 0.3, 0.4, 0.5))
+    kernels = [
+        layer.Passes(*times) for times in ((10.0, 11.0, 12.0), (20.0, 21.0, 22.0), (5.0, 9.0, 0.0), (7.0, 8.0, 0.0))
+    ]
+    ways = [traffic.BothWays(*times) for times in ((4.0, 8.0), (6.0, 10.0), (2.0, 3.0), (50.0, 90.0))]
+    projections, mlp, attention, memory = kernels
+    made = layer_time.join(how, projections, mlp, attention, memory, tuple(ways), 0.0, 0.0, soft)
+    ring = 6 - 0.9 * 5, 10 - 0.9 * 9  # 1.5 and 1.9 show
+    repeated = 0.1 * 10 + 0.2 * 20 + 0.3 * 5 + 0.4 * 7 + 0.5 * (0.75 * 4 + ring[0] + 2)
+    free = 42 - 4.5, 49 + 34 + repeated - 8.1
+    shown = max(25, 50 - 0.7 * free[0]) + max(45, 90 - 0.7 * free[1])
+    by_hand = (10 + 11 + 12 + 20 + 21 + 22, 5 + 9, 7 + 8, 0.75 * 12, sum(ring), 2 + 3, shown, repeated, 0.0, 12 + 22)
+    assert made == pytest.approx(by_hand, rel=CLOSE)
+    assert layer_time.total(made) == pytest.approx(sum(by_hand[:-1]), rel=CLOSE)
+
+
+def test_the_host_floor_of_a_layer() -> None:
+    """16 and 30 launches of 10 s, beside 42 s of kernels and 3 + 1.5 + 2 of traffic, 83 + 6 + 1.9 + 3 backward."""
+    soft = NOTHING_HIDDEN._replace(overlap=0.5, tensor_overlap=0.5, launch_s=10.0)
+    kernels = [
+        layer.Passes(*times) for times in ((10.0, 11.0, 12.0), (20.0, 21.0, 22.0), (5.0, 9.0, 0.0), (7.0, 8.0, 0.0))
+    ]
+    ways = [traffic.BothWays(*times) for times in ((4.0, 8.0), (6.0, 10.0), (2.0, 3.0), (0.0, 0.0))]
+    projections, mlp, attention, memory = kernels
+    dense = layer_time.join(plan(), projections, mlp, attention, memory, tuple(ways), 0.0, 0.0, soft)
+    assert dense.launch_s == pytest.approx(160 - 48.5 + 300 - 93.9, rel=CLOSE)
+    moe = layer_time.join(plan(), projections, mlp, attention, memory, tuple(ways), 1.0, 40.0, soft)
+    assert moe.launch_s == pytest.approx(400 - 20 + 800 - 43, rel=CLOSE)
+
+
+def test_every_part_of_a_layer_is_mixed() -> None:
+    a, b = layer_time.LayerTime(*map(float, range(1, 11))), layer_time.LayerTime(*map(float, range(20, 120, 10)))
+    by_hand = [0.75 * x + 0.25 * y for x, y in zip(a, b, strict=True)]
+    assert layer_time.mix(a, b, 0.25) == pytest.approx(by_hand, rel=CLOSE)
+    assert layer_time.total(a) == 45
+
+
+def test_traffic_of_a_dense_and_of_a_moe_layer() -> None:
+    """Mixtral on 8 ranks: a dense layer has no dispatch and the weights of one MLP, a MoE layer its experts."""
+    both = MOE._replace(ffn=8192.0)
+    how = plan(dp=8.0, ep=2.0, shard=3.0)
+    attention = 2 * 4096**2 + 2 * 4096 * 1024 + 2 * 4096  # and two norms
+    tensor, context, expert, shard = layer_time.layer_traffic(both, how, 10.0, 0.0, MOVER, NOTHING_HIDDEN)
+    assert tensor == context == expert == (0.0, 0.0)
+    assert shard.forward_s == pytest.approx(1 + 7 / 8 * 2 * (attention + 3 * 4096 * 8192) / 100, rel=CLOSE)
+    *_, expert, shard = layer_time.layer_traffic(both, how, 10.0, 1.0, MOVER, NOTHING_HIDDEN)
+    assert expert.forward_s > 0
+    common = 1 + 7 / 8 * 2 * (attention + 4096 * 8) / 100
+    experts = 1 + 3 / 4 * 2 * 4 * 3 * 4096 * 14336 / 100  # 4 experts a rank, cut over 4 ranks
+    assert shard.forward_s == pytest.approx(common + experts, rel=CLOSE)
+
+
+def test_kernels_of_a_dense_and_of_a_moe_layer() -> None:
+    """The MLP of a MoE layer's own kernels is the shared one; its experts are quantised, a dense layer has none."""
+    both = MOE._replace(ffn=8192.0, shared_ffn=1024.0)
+    slow = COUNTER._replace(memory_bytes_s=1e3, cast_bytes=3.0, gemm_flop_s=math.inf, wide_gemm_flop_s=math.inf)
+    for moe, width, expert in ((0.0, 8192.0, 0.0), (1.0, 1024.0, 14336.0)):
+        found = layer_time.layer_time(both, plan(), Work(128.0, 1.0), 128.0, moe, slow, NOTHING_HIDDEN)
+        kernels = layer.memory_bound(both, plan(), 128.0, width, expert, slow, NOTHING_HIDDEN)
+        assert found.elementwise_s == kernels.forward_s + kernels.data_s
 
 
 def test_layers_of_two_kinds_are_mixed_by_their_number() -> None:
@@ -587,12 +742,88 @@ def test_the_optimizer_moves_40_bytes_a_parameter() -> None:
     assert step.optimizer_seconds(0.0, 100.0, plan(dp=16.0, ep=8.0, shard=1.0), slow) == 100 * 40 / 50 / 2
 
 
+def test_logits_and_embedding_move_bytes() -> None:
+    """24 bytes a logit, 12 a hidden element, at half of 100 bytes/s; a product on a chip that computes in no time."""
+    slow = MOVER._replace(memory_bytes_s=100.0, memory_efficiency=0.5)
+    soft = NOTHING_HIDDEN._replace(logit_bytes=24.0)
+    tokens, width, vocab = 10, 4096, 131072 / 4
+    products = [2 * (tokens * width + width * vocab + tokens * vocab) / 90] * 3
+    by_hand = sum(products) + 24 * tokens * vocab / 50
+    assert step.head_time(GQA, plan(tp=4.0), 10.0, slow, soft) == pytest.approx(by_hand, rel=CLOSE)
+    assert step.embedding_time(GQA, 10.0, slow) == 12 * 10 * 4096 / 50
+
+
+@pytest.mark.parametrize(
+    ("pp", "dealt", "full", "last"), [(1, 0, 32, 33), (2, 0, 16, 17), (4, 0, 8, 9), (5, 0, 7, 5), (2, 1, 16, 17)]
+)
+def test_layers_of_the_stages(pp: float, dealt: float, full: int, last: int) -> None:
+    """32 layers, one more for multi-token prediction; 5 stages are 7 7 7 7 4; with embedding and head dealt 16 16."""
+    costs = step.costs_of(
+        layer_time.LayerTime(*[1.0] * 10),
+        GQA._replace(layers=32.0, dense_layers=32.0, mtp_layers=1.0),
+        plan(pp=float(pp)),
+        Work(4096.0, 1.0),
+        float(dealt),
+        COUNTER,
+        NOTHING_HIDDEN,
+    )
+    assert (costs.full_layers, costs.last_layers) == (full, last)
+    assert costs.head_s == 2 * 6 * 131072 * 4096 * 4096  # logits of the prediction too
+
+
+def test_a_full_stage_is_one_in_the_middle() -> None:
+    """30 layers and two for embedding and head on 4 stages are 7 8 8 7."""
+    of = GQA._replace(layers=30.0, dense_layers=30.0)
+    made = layer_time.LayerTime(*[1.0] * 10)
+    costs = step.costs_of(made, of, plan(pp=4.0), Work(4096.0, 1.0), 1.0, COUNTER, NOTHING_HIDDEN)
+    assert (costs.full_layers, costs.last_layers) == (8, 7)
+    assert (costs.layer_s, costs.weight_s) == (9, 1)
+
+
+@pytest.mark.parametrize(
+    ("tp", "dp", "time_s"), [(2, 2, 1 + 2 * 5 * 4096 / 2 / 100), (2, 4, 2 + 2 * 5 * 4096 / 2 / 10)]
+)
+def test_a_hop_passes_the_activations_of_a_rank(tp: int, dp: int, time_s: float) -> None:
+    """5 tokens x 4096 x 2 bytes, half of them on each rank; 8 chips are one domain, 16 are two."""
+    how = plan(tp=float(tp), pp=2.0, dp=float(dp), micro_batches=4.0)
+    work = Work(5.0, 4.0 * dp)
+    made = layer_time.LayerTime(*[1.0] * 10)
+    assert step.costs_of(made, GQA, how, work, 0.0, MOVER, NOTHING_HIDDEN).hop_s == time_s
+    alone = step.costs_of(made, GQA, how._replace(pp=1.0), work, 0.0, MOVER, NOTHING_HIDDEN)
+    assert alone.hop_s == 0.0
+
+
+def test_parts_of_a_step_that_waits() -> None:
+    """Two uneven stages on 4 chips of a domain of 2: every part from the costs, which are tested above."""
+    soft = NOTHING_HIDDEN._replace(straggler=0.1, fused_attention=0.0)
+    chip = COUNTER._replace(gemm_flop_s=1e12, wide_gemm_flop_s=1e15, memory_bytes_s=1e12, domain=2.0, link_bytes_s=1e9)
+    chip = chip._replace(network_bytes_s=1e8)
+    of, how, work = (
+        GPT._replace(layers=7.0, dense_layers=7.0),
+        plan(pp=2.0, dp=2.0, micro_batches=3.0),
+        Work(2048.0, 6.0),
+    )
+    made = layer_time.mean_layer(of, how, work, 2048.0, chip, soft)
+    costs = step.costs_of(made, of, how, work, 0.0, chip, soft)
+    found = step.step_time(of, how, work, 0.0, chip, soft)
+    one = layer_time.total(made)
+    stage = 4 * one + costs.embedding_s  # 4 layers of 7; the head is quick
+    assert found.gemm_s == pytest.approx(3 * 4 * made.gemm_s, rel=CLOSE)
+    assert found.head_s == pytest.approx(3 * costs.embedding_s, rel=1e-6)
+    assert found.bubble_s == pytest.approx(4 * one, rel=CLOSE)
+    hops = 2 * 2048 * 4096 / 1e8 * 2 * (3 + 1)
+    assert found.pipeline_s == pytest.approx(hops, rel=CLOSE)
+    assert found.straggler_s == pytest.approx(0.1 * (3 * stage + 4 * one + hops), rel=CLOSE)
+    assert found.data_s == pytest.approx(costs.reduce_s + costs.gather_s, rel=CLOSE)
+
+
 def test_gradients_and_weights_over_data_parallel_ranks() -> None:
     """1600 parameters on 8 ranks: 4 bytes of gradient reduced, and again gathered, or 2 bytes of weight gathered."""
     reduce, gather = 1 + 7 / 8 * 1600 * 4 / 100, 1 + 7 / 8 * 1600 * 2 / 100
     assert step.data_traffic(1600.0, 0.0, plan(dp=8.0), MOVER, NOTHING_HIDDEN) == (reduce, reduce)
     assert step.data_traffic(1600.0, 0.0, plan(dp=8.0, shard=1.0), MOVER, NOTHING_HIDDEN) == (gather, reduce)
     assert step.data_traffic(1600.0, 0.0, plan(dp=8.0, shard=3.0), MOVER, NOTHING_HIDDEN) == (0.0, 0.0)
+    assert step.data_traffic(1600.0, 0.0, plan(dp=4.0, cp=2.0), MOVER, NOTHING_HIDDEN) == (reduce, reduce)
 
 
 def test_expert_gradients_have_a_group_of_their_own() -> None:

@@ -135,7 +135,10 @@ def expert_linear(model: Model, plan: Plan, tokens: float, machine: Machine) -> 
 
 
 def seen_tokens(seq: float, window: float) -> float:
-    """Return the mean number of keys a query sees under a causal mask [tokens].
+    """Return the keys that attention computes for a query on average under a causal mask [tokens].
+
+    Half the sequence, or a window as if each query had a full one: kernels work in whole blocks. (The mean a query
+    sees is less where the window is not small, see ``transformer.attended_tokens``, which counts a model's own FLOP.)
 
     Examples
     --------

@@ -17,7 +17,7 @@ from perfcore.formulas.traffic import (
     context_traffic,
     expert_traffic,
     exposed,
-    shard_traffic,
+    sharded_traffic,
     tensor_traffic,
 )
 
@@ -96,7 +96,7 @@ def layer_traffic(
     nothing = BothWays(0.0, 0.0)
     expert = expert_traffic(model, plan, tokens, machine, soft) if moe == 1.0 else nothing
     held = layer_parameters_per_rank(model, plan, 1.0 - moe)
-    shard = shard_traffic(2.0 * (held.dense + held.experts), plan, machine, soft)
+    shard = sharded_traffic(held.dense, held.experts, plan, machine, soft)
     return tensor, context, expert, shard
 
 

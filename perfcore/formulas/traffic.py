@@ -10,6 +10,7 @@ from perfcore.formulas.collectives import (
 )
 from perfcore.formulas.layer import IMBALANCE, local_kv_heads, routed_tokens
 from perfcore.formulas.records import Machine, Model, Plan, Software
+from perfcore.formulas.states import expert_shard_group
 
 
 class BothWays(NamedTuple):
@@ -66,30 +67,46 @@ def expert_traffic(model: Model, plan: Plan, tokens: float, machine: Machine, so
     return BothWays(each, each)
 
 
-def shard_traffic(layer_bytes: float, plan: Plan, machine: Machine, soft: Software) -> BothWays:
-    """Return gathering a layer's weights and scattering its gradients when both are sharded (ZeRO-3, FSDP).
+def shard_traffic(
+    layer_bytes: float, group: float, stride: float, copies: float, machine: Machine, soft: Software
+) -> BothWays:
+    """Return gathering weights and scattering their gradients when both are sharded (ZeRO-3, FSDP).
 
-    ``layer_bytes`` are the 16-bit weights of the layer on one tensor-parallel rank. Weights are gathered for each pass,
-    gradients scattered once [1]_; where the shards are spread over a part of the ranks only, its copies are summed.
+    ``layer_bytes`` are the 16-bit weights of a layer that a rank uses, cut over ``group`` ranks ``stride`` chips apart.
+    Weights are gathered for each pass, gradients scattered once [1]_; where shards have ``copies`` on other ranks,
+    these are summed.
 
     References
     ----------
     .. [1] S. Rajbhandari et al., "ZeRO", arXiv:1910.02054 (2020), section 7.2.2.
     """
-    if plan.shard < 3.0:
-        return BothWays(0.0, 0.0)
-    stride = plan.tp
-    if soft.single_network_port == 1.0 and plan.shard_group * stride > machine.domain:
+    if soft.single_network_port == 1.0 and group * stride > machine.domain and group > 1.0:
         # A flat ring enters and leaves each domain through one port.
-        moved = (plan.shard_group - 1.0) / plan.shard_group * layer_bytes
+        moved = (group - 1.0) / group * layer_bytes
         gather = machine.network_latency_s + moved / machine.network_bytes_s
         return BothWays(gather, 2.0 * gather)
-    gather = gather_time_s(layer_bytes, plan.shard_group, stride, machine)
+    gather = gather_time_s(layer_bytes, group, stride, machine)
     gradients = layer_bytes * soft.gradient_bytes / 2.0
-    scatter = gather_time_s(gradients, plan.shard_group, stride, machine)
-    replicas = plan.dp * plan.cp / plan.shard_group
-    scatter += all_reduce_time_s(gradients / plan.shard_group, replicas, stride * plan.shard_group, machine)
+    scatter = gather_time_s(gradients, group, stride, machine)
+    scatter += all_reduce_time_s(gradients / group, copies, stride * group, machine)
     return BothWays(gather, gather + scatter)
+
+
+def sharded_traffic(dense: float, experts: float, plan: Plan, machine: Machine, soft: Software) -> BothWays:
+    """Return the traffic of a layer's sharded weights on a rank: of ``dense`` parameters and of those of ``experts``.
+
+    Experts that are spread over ranks already are cut over those alone that hold the same ones.
+    """
+    if plan.shard < 3.0:
+        return BothWays(0.0, 0.0)
+    copies = plan.dp * plan.cp / plan.shard_group
+    if plan.ep == 1.0:
+        return shard_traffic(2.0 * (dense + experts), plan.shard_group, plan.tp, copies, machine, soft)
+    group = expert_shard_group(plan)
+    others = plan.tp * plan.dp * plan.cp / plan.ep / group
+    a = shard_traffic(2.0 * dense, plan.shard_group, plan.tp, copies, machine, soft)
+    b = shard_traffic(2.0 * experts, group, plan.ep, others, machine, soft)
+    return BothWays(a.forward_s + b.forward_s, a.backward_s + b.backward_s)
 
 
 def exposed(traffic_s: float, compute_s: float, share: float, window: float) -> float:
