@@ -58,7 +58,8 @@ def _measured() -> list[str]:
     return [
         "# Validation of training step times",
         "",
-        "Written by `python docs/generate.py`; [training.md](training.md) says how a prediction is made.",
+        prose("""Written by `python docs/generate.py`. [training.md](training.md) says how a prediction is made, and
+        lists [the columns of a table](training.md#a-table-of-measured-runs) for `perfcore validate`."""),
         "",
         prose(f"""{len(every)} published step times of {sources} sources on {chips} chips, in `specs/measurements`, each
         with the place where it is printed; {sum(run.moe for run in every)} are of mixtures of experts. {len(skipped)}

@@ -110,7 +110,8 @@ def _fits_words() -> list[str]:
         fit ({of}). Memory was measured in {seen} of them. The others do not say what they recompute or offload, and
         where recipes are silent they count as recomputing nothing; TPU runs keep activations by recipes of XLA that the
         memory model does not follow. A capacity counts 10^9 bytes a GB, while an A100 of 80 GB holds 80 GiB, 7 % more.
-        The step time of these rows does not depend on it, but a search by `perfcore train` leaves out plans that do not fit."""),
+        The step time of these rows does not depend on it, but a search by `perfcore train` leaves out
+        plans that do not fit."""),
     ]
 
 

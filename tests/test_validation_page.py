@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from perfcore.training import train
 from perfcore.validation import Validation, validate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -132,3 +133,23 @@ def test_the_picture_has_every_row_twice() -> None:
     svg = (ROOT / "docs" / "validation.svg").read_text("utf-8")
     marks = svg.count("<circle") + svg.count("<polygon") + svg.count('fill="none" stroke-width="1.6"')
     assert marks == 2 * len(left_out()) + 5 + 2
+
+
+def test_every_column_that_validate_reads_is_explained() -> None:
+    training = (ROOT / "docs" / "training.md").read_text("utf-8")
+    listed = set(
+        re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in training.splitlines() if line[:3] == "| `"))
+    )
+    for path in (ROOT / "perfcore").glob("*.py"):
+        for column in re.findall(r"row\.(?:text|number|needed|or_else)\(\"(\w+)\"", path.read_text("utf-8")):
+            assert column in listed, f"docs/training.md: {column} of {path.name}"
+
+
+def test_the_json_page_has_every_key(found: Validation) -> None:
+    page = (ROOT / "docs" / "json.md").read_text("utf-8")
+    plan = {"tp": 8, "pp": 1, "cp": 1, "micro_batch": 1, "recompute": "full", "shard": 1, "sequence_parallel": 1}
+    training = train("llama3_8b", "h100", 8, global_batch=8, seq=4096, **plan).to_dict()
+    predicted = next(row for row in found.rows if not row["skipped"])
+    nested = [*training["plan"], *training["breakdown_s"], *training["memory_breakdown_gb"], *training["sensitivities"]]
+    for key in [*training, *nested, *predicted, *found.summary]:
+        assert f"`{key}`" in page, key
