@@ -18,7 +18,8 @@ from perfcore.items import Item
 from perfcore.quantity import plain
 from perfcore.readings import metrics_of
 from perfcore.regions import density
-from perfcore.terms import FACTS, KEYS, MODEL_KEYS, WEAK_MARKS, weakest
+from perfcore.speed_terms import MODEL_KEYS
+from perfcore.terms import FACTS, KEYS, WEAK_MARKS, weakest
 from perfcore.verdict import METRICS, check
 
 HERE = Path(__file__).parent

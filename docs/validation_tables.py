@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from math import log
+from pathlib import Path
 from statistics import fmean, median
 
 from validation_known import BEST_CONSTANT, PEER_ROWS, PEERS, cause
@@ -14,6 +15,7 @@ from perfcore import efficiency, software
 from perfcore.efficiency_files import read_efficiency
 
 MISS = 0.20
+FORMULAS = Path(__file__).resolve().parents[1] / "perfcore" / "formulas"
 SIZES = ((8, "1 to 8"), (64, "9 to 64"), (512, "65 to 512"), (10**9, "513 and more"))
 MEMORY_TARGETS = {"simumax-b200": 3.0, "zero-bubble": 4.0}
 
@@ -208,6 +210,13 @@ def _fitted_of() -> list[tuple[str, str, float, float, float, int]]:
     return found
 
 
+def hand_fitted() -> str:
+    """Return the constants of the formulas that are marked as fitted."""
+    lines = [line for path in sorted(FORMULAS.glob("*.py")) for line in path.read_text("utf-8").splitlines()]
+    names = [line.split(" = ")[0] for line in lines if line.endswith("(fitted)") and " = " in line]
+    return ", ".join(f"`{name}`" for name in names) or "no constants"
+
+
 def _moved(name: str, neutral: float, value: float) -> float:
     """Return how far a constant was moved, on the scale it is fitted on."""
     return abs(value - neutral) if name == "overlap" else abs(log(value / neutral))
@@ -232,7 +241,9 @@ def constants_section() -> list[str]:
         `overlap` absolute); {moved} of them ended more than one width away. A constant that no row depends on, such as
         `attention_factor` where attention is not fused, stays where it was. Not fitted: efficiencies of memory, links
         and
-        network (but for `link_factor` of two machines), start-up times, and everything under `[structure]`."""),
+        network (but for `link_factor` of two machines), start-up times, and everything under `[structure]`.
+        Beside them {hand_fitted()} in `perfcore/formulas` were set by hand on all of these rows, for all chips and all
+        software; leaving a source out does not take them back."""),
         "",
         table(("owner", "constant", "neutral", "width", "fitted", "rows"), rows),
         "",
@@ -265,9 +276,9 @@ def misses_section() -> list[str]:
 
 
 NOT_MODELLED = (
-    """- Start of kernels by the host beyond a fixed count a layer: small micro-batches of many experts come out too
-    fast.""",
-    "- Congestion and routing of the network between domains; failures, restarts, checkpoints, evaluation, input.",
+    """- The host, but for a number of kernels to start in each layer and expert: graphs, garbage collection, loading of
+    data. Small micro-batches of many experts come out too fast.""",
+    "- Congestion and routing of the network between domains; failures, restarts, checkpoints, evaluation.",
     """- Power and clocks: a chip runs at the share of its peak that its generation shows; a site with another power
     limit
     or cooling differs.""",

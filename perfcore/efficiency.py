@@ -139,7 +139,7 @@ def for_generation(generation: str, mode: str = "fitted") -> Efficiency:
     """Return what the kernels of a generation reach; what its file leaves open comes from its family or the default.
 
     >>> for_generation("nvidia_hopper", "neutral").assumptions
-    ('gemm_4bit 0.62 is the mean of nvidia, since no such kernel of nvidia_hopper is known',)
+    ('gemm_4bit 0.62 is the mean of nvidia, since nothing of the kind is known of nvidia_hopper',)
 
     Raises
     ------
@@ -150,7 +150,7 @@ def for_generation(generation: str, mode: str = "fitted") -> Efficiency:
     values = {name: share.value for name, share in shares.items()}
     widths = {f"{name}_width": share.width for name, share in shares.items()}
     said = [
-        f"{name} {share.value:.2f} is {share.taken_from}, since no such kernel of {generation} is known"
+        f"{name} {share.value:.2f} is {share.taken_from}, since nothing of the kind is known of {generation}"
         for name, share in shares.items()
         if share.taken_from
     ]
@@ -166,6 +166,8 @@ def share_of(generation: str, name: str, mode: str = "fitted") -> Share:
     """
     _check(generation, mode)
     document = _document(generation)
+    if mode == "fitted" and name not in document.get("fitted", {}):
+        return _carried(generation, document["family"], name)
     own = _stated(document, name, mode)
     if own is not None:
         return own
@@ -177,6 +179,33 @@ def share_of(generation: str, name: str, mode: str = "fitted") -> Share:
     scatter = max(abs(share.value / mean - 1.0) for share in family)
     width = max(FAMILY_WIDTH, scatter, *(share.width for share in family))
     return Share(mean, width, "estimate", f"the mean of {document['family']}")
+
+
+def _carried(generation: str, family: str, name: str) -> Share:
+    """Return the share of a generation without step times: from kernels, times what step times ask of its family."""
+    share = share_of(generation, name, "neutral")
+    ratio, whose = _ratio(family, name)
+    if ratio == 1.0:
+        return share
+    said = f"{share.taken_from}, times {ratio:.2f}" if share.taken_from else f"of kernels, times {ratio:.2f}"
+    return Share(
+        share.value * ratio, max(FAMILY_WIDTH, share.width), "estimate", f"{said} as step times of {whose} ask for"
+    )
+
+
+@cache
+def _ratio(family: str, name: str) -> tuple[float, str]:
+    """Return fitted over neutral share, a mean over a family, or over all families where it has no step times."""
+    by_family: dict[str, list[float]] = {}
+    for generation in _heads():
+        document = _document(generation)
+        if name in document.get("fitted", {}):
+            ratio = float(document["fitted"][name]) / share_of(generation, name, "neutral").value
+            by_family.setdefault(document["family"], []).append(ratio)
+    if family in by_family:
+        return fmean(by_family[family]), family
+    means = [fmean(ratios) for ratios in by_family.values()]
+    return (fmean(means), "all families") if means else (1.0, "")
 
 
 def _check(generation: str, mode: str) -> None:

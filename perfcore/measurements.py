@@ -24,6 +24,7 @@ NEEDED = ("chip", "n_chips", "seq")
 GIGABIT = 1e9 / 8
 SLICES = re.compile(r"(\d+) slices?(?:\(s\))? of (\d+)")
 GROUP = re.compile(r"shard group (\d+)")
+ONE_GO = 16  # sequences of a rank that are taken as one micro-batch where a run does not say
 CONTRADICTION = 1.25  # a row whose step time and rate differ by more contradicts itself
 
 
@@ -187,7 +188,7 @@ def _plan(row: Row, model: Model, work: Work, ranks: float, setting: Setting, sa
     if dp < 1 or abs(dp - round(dp)) > 1e-9:
         raise SkippedError(f"TP x PP x CP = {tp * pp * cp:g} does not divide the {ranks:g} ranks")
     used = setting.software
-    micro_batch = row.or_else("mbs", 1.0)
+    micro_batch = _micro_batch(row, work, dp, pp, said)
     micro_batches = float(max(1, round(work.global_batch / (micro_batch * dp))))
     if used.id == "xla_maxtext":
         micro_batches = 1.0  # the batch of a device is one micro-batch
@@ -217,6 +218,19 @@ def _plan(row: Row, model: Model, work: Work, ranks: float, setting: Setting, sa
         schedule=1.0 if "ZB-1p" in name else 2.0 if "ZB-2p" in name else 0.0,
         recompute=_recompute(row, model, used, said),
     )
+
+
+def _micro_batch(row: Row, work: Work, dp: float, pp: float, said: list[str]) -> float:
+    """Return the sequences of a micro-batch; where they are not given, a small share in one go without a pipeline."""
+    given = row.number("mbs")
+    if given:
+        return given
+    steps, share = row.number("grad_accum"), work.global_batch / dp
+    if steps:
+        return share / steps
+    taken = share if pp == 1 and 1 <= share <= ONE_GO else 1.0
+    said.append(f"mbs not given: {taken:g}")
+    return taken
 
 
 def _shard(mode: str) -> float:

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from perfcore.errors import suggestion
-from perfcore.terms import FACTS, FORMATS, MARKS, MODEL_KEYS, TERMS
+from perfcore.speed_terms import MODEL_KEYS
+from perfcore.terms import FACTS, FORMATS, MARKS, TERMS
 
 Problem = tuple[str, str]
 # A table's keys: None where the kind is that of the term of the same name, else the keys of the table below.
@@ -79,7 +80,7 @@ SETTABLE_FACTS = tuple(name for name in FACTS if name not in ("classified", *DER
 
 CHIP: Shape = {
     **dict.fromkeys(("name", "vendor", "aliases", "form", "market", "launched", "datacenter", "note")),
-    **dict.fromkeys(("packages_per_board", "multiprocessors", *PACKAGE_METRICS)),
+    **dict.fromkeys(("packages_per_board", "multiprocessors", "devices", *PACKAGE_METRICS)),
     "peak_dense_tflops": _RATES,
     "vector_peak_dense_tflops": _RATES,
     "uncapped_peak_dense_tflops": _RATES,

@@ -17,7 +17,7 @@ from perfcore.reader import SPECS
 
 __all__ = ["Validation", "published", "validate"]
 
-INFERENCE = ("ttft_ms", "input_len", "output_len", "phase")
+INFERENCE = ("isl", "osl", "phase", "kv_dtype", "batch_or_concurrency")
 KERNELS = ("message_bytes", "category", "op")
 
 

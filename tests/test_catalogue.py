@@ -282,7 +282,18 @@ def test_published_peaks_that_straddle_leave_the_paragraph_open() -> None:
 
 
 def test_no_spec_file_is_left_unread() -> None:
-    known = {"chips", "efficiency", "measurements", "memory", "models", "parts", "processes", "rules", "software", "systems"}
+    known = {
+        "chips",
+        "efficiency",
+        "measurements",
+        "memory",
+        "models",
+        "parts",
+        "processes",
+        "rules",
+        "software",
+        "systems",
+    }
     known |= {"intervals.toml", "precisions.toml", "sources.toml", "README.md"}
     assert {path.name for path in Path(SPECS).iterdir()} <= known
     for path in Path(SPECS).rglob("*.toml"):

@@ -15,7 +15,8 @@ from perfcore.errors import PerfcoreError
 from perfcore.formulas import transformer
 from perfcore.formulas.records import Model
 from perfcore.schema import MODEL
-from perfcore.terms import MARKS, MODEL_KEYS, TERMS
+from perfcore.speed_terms import MODEL_KEYS
+from perfcore.terms import MARKS, TERMS
 
 IDS = models.ids()
 # Published counts that leave out the input embedding: DeepSeek and OpenAI say so, the V2-Lite paper by its figure.

@@ -153,3 +153,11 @@ def test_the_json_page_has_every_key(found: Validation) -> None:
     nested = [*training["plan"], *training["breakdown_s"], *training["memory_breakdown_gb"], *training["sensitivities"]]
     for key in [*training, *nested, *predicted, *found.summary]:
         assert f"`{key}`" in page, key
+
+
+def test_every_key_of_a_software_file_is_explained() -> None:
+    training = (ROOT / "docs" / "training.md").read_text("utf-8")
+    for path in (ROOT / "specs" / "software").glob("*.toml"):
+        document = tomllib.loads(path.read_text("utf-8"))
+        for key in [*document["structure"], *document["neutral"]]:
+            assert f"`{key}`" in training, key

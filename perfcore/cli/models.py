@@ -10,7 +10,8 @@ from perfcore.cli.common import complete_model, print_json, styled
 from perfcore.display import number, text_table
 from perfcore.formulas import transformer
 from perfcore.models import ModelFile
-from perfcore.terms import MODEL_KEYS, weakest
+from perfcore.speed_terms import MODEL_KEYS
+from perfcore.terms import weakest
 
 EPILOG = """\b
 Examples:

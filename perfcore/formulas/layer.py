@@ -1,4 +1,7 @@
-"""Kernels of one transformer layer on one rank: matrix multiplications, core attention, memory-bound kernels."""
+"""Kernels of one transformer layer on one rank: matrix multiplications, core attention, memory-bound kernels.
+
+``tokens`` are those of one micro-batch on one rank throughout, before sequence parallelism cuts them.
+"""
 
 from typing import NamedTuple
 
@@ -13,12 +16,14 @@ FLASH_BACKWARD = 2.5 / 0.8  # FLOP of the backward pass over the forward one, by
 FILL_TOKENS = 256.0  # keys at which a fused attention kernel runs at half its rate
 SMALL_HEAD = 0.6  # rate of fused attention below 128 elements a head
 SCORE_BYTES_FORWARD, SCORE_BYTES_BACKWARD = 9.0, 11.0  # softmax, mask and dropout, per score
-UNFUSED_EXPERT_BYTES = 30.0  # per routed element: bias, clamp and gate, each read and written in 16 bit
+UNFUSED_BIAS_BYTES = 30.0  # per routed element: bias, clamp and gate, each read and written in 16 bit
+FUSED_BIAS_BYTES = 24.0  # of them, what stays with fused experts: gradients of the biases, clamp (fitted)
+FUSED_MOVE = 0.6  # bytes of sorting with fused experts over those without (fitted)
 FORWARD_GAPS, BACKWARD_GAPS = 7.0, 12.0  # memory-bound kernels of a layer
 
 
 class Passes(NamedTuple):
-    """Times of something in its three passes [s]."""
+    """Times of something in its three passes [s]; where a function says so, bytes or elements."""
 
     forward_s: float
     data_s: float  # gradient of the input
@@ -26,14 +31,35 @@ class Passes(NamedTuple):
 
 
 def add(a: Passes, b: Passes) -> Passes:
-    """Add two passes."""
+    """Add two passes.
+
+    Examples
+    --------
+    >>> add(Passes(1.0, 2.0, 3.0), Passes(10.0, 20.0, 30.0)).data_s
+    22.0
+    """
     return Passes(a.forward_s + b.forward_s, a.data_s + b.data_s, a.weight_s + b.weight_s)
 
 
 def linear(
     rows: float, outputs: float, inputs: float, batch: float, flop_s: float, size: float, machine: Machine
 ) -> Passes:
-    """Return the three multiplications of ``batch`` linear layers over ``rows`` tokens each, operands of ``size`` bytes."""
+    """Return the three multiplications of ``batch`` linear layers over ``rows`` tokens, operands of ``size`` bytes.
+
+    2 FLOP per weight and token in each pass, 6 together [1]_.
+
+    References
+    ----------
+    .. [1] D. Narayanan et al., arXiv:2104.04473 (2021), appendix.
+
+    Examples
+    --------
+    On an array that does one FLOP a second and reads without delay:
+
+    >>> machine = Machine(*[0.0] * 5, 1e300, *[0.0] * 10)
+    >>> linear(128.0, 256.0, 384.0, 1.0, 1.0, 2.0, machine).forward_s == 2 * 128 * 256 * 384
+    True
+    """
     memory, units, kernel_s = machine.memory_bytes_s, machine.multiprocessors, machine.kernel_s
     return Passes(
         gemm_time_s(rows, outputs, inputs, batch, flop_s, size, memory, units, kernel_s),
@@ -43,12 +69,24 @@ def linear(
 
 
 def local_kv_heads(model: Model, plan: Plan) -> float:
-    """Return the KV heads a rank holds; they are copied where there are fewer than ranks."""
+    """Return the KV heads a rank holds; they are copied where there are fewer than ranks [1]_.
+
+    References
+    ----------
+    .. [1] J. Ainslie et al., "GQA", arXiv:2305.13245 (2023), section 2.2.
+    """
     return max(model.kv_heads / plan.tp, 1.0)
 
 
 def attention_linear(model: Model, plan: Plan, tokens: float, machine: Machine) -> Passes:
-    """Return the projections around core attention: fused QKV and output, or the five of MLA."""
+    """Return the projections around core attention: fused QKV and output, or those of MLA [1]_.
+
+    MLA's projections down to the latents are repeated on every tensor-parallel rank.
+
+    References
+    ----------
+    .. [1] DeepSeek-AI, arXiv:2412.19437 (2024), section 2.1.1.
+    """
     rate, size = machine.gemm_flop_s, machine.element_bytes
     heads = model.heads / plan.tp
     out = linear(tokens, model.hidden, heads * model.v_head_dim, 1.0, rate, size, machine)
@@ -80,7 +118,12 @@ def routed_tokens(model: Model, plan: Plan, tokens: float) -> float:
 
 
 def expert_linear(model: Model, plan: Plan, tokens: float, machine: Machine) -> Passes:
-    """Return the router, the experts of the busiest rank as grouped GEMMs, and the shared experts."""
+    """Return the router (16 bit), the experts of the busiest rank as grouped GEMMs, and the shared experts.
+
+    References
+    ----------
+    .. [1] DeepSeek-AI, arXiv:2412.19437 (2024), section 2.1.2.
+    """
     own = routed_tokens(model, plan, tokens)
     router = linear(own, model.experts, model.hidden, 1.0, machine.wide_gemm_flop_s, 2.0, machine)
     local = model.experts / plan.ep
@@ -94,6 +137,8 @@ def expert_linear(model: Model, plan: Plan, tokens: float, machine: Machine) -> 
 def seen_tokens(seq: float, window: float) -> float:
     """Return the mean number of keys a query sees under a causal mask [tokens].
 
+    Examples
+    --------
     >>> seen_tokens(8192.0, 0.0), seen_tokens(8192.0, 128.0)
     (4096.0, 128.0)
     """
@@ -101,7 +146,15 @@ def seen_tokens(seq: float, window: float) -> float:
 
 
 def flash_time_s(model: Model, plan: Plan, tokens: float, seen: float, machine: Machine) -> float:
-    """Return the forward time of fused attention [s] over ``seen`` keys a query."""
+    """Return the forward time of fused attention [s] over ``seen`` keys a query.
+
+    2 FLOP for each element of a query on each key it sees, and 2 for each of the value [1]_. Short sequences and small
+    heads run slower.
+
+    References
+    ----------
+    .. [1] T. Dao, "FlashAttention-2", arXiv:2307.08691 (2023), section 4.1.
+    """
     flop = 2.0 * tokens * seen * (model.head_dim + model.v_head_dim) * model.heads / plan.tp
     length = 2.0 * seen / (2.0 * seen + FILL_TOKENS)
     size = 1.0 if model.head_dim >= 128.0 else SMALL_HEAD
@@ -109,7 +162,14 @@ def flash_time_s(model: Model, plan: Plan, tokens: float, seen: float, machine: 
 
 
 def unfused_time_s(model: Model, plan: Plan, tokens: float, seq: float, score_bytes: float, machine: Machine) -> float:
-    """Return the time of one pass of unfused attention [s]: two batched multiplications and the scores' memory traffic."""
+    """Return the time of one pass of unfused attention [s]: two batched multiplications and the traffic of the scores.
+
+    All scores are computed, masked ones too; ``score_bytes`` are moved for each, as memory-bound kernels do.
+
+    References
+    ----------
+    .. [1] V. Korthikanti et al., arXiv:2205.05198 (2022), section 4.1 (scores, softmax and dropout).
+    """
     heads = model.heads / plan.tp
     batch = tokens / seq * heads
     rate = machine.wide_gemm_flop_s * BATCHED
@@ -122,7 +182,15 @@ def unfused_time_s(model: Model, plan: Plan, tokens: float, seq: float, score_by
 
 
 def attention_time(model: Model, plan: Plan, tokens: float, seq: float, machine: Machine, soft: Software) -> Passes:
-    """Return core attention, a mean over layers with and without a window; all of the backward pass in ``data_s``."""
+    """Return core attention, a mean over layers with and without a window; all of the backward pass in ``data_s``.
+
+    The backward pass of a fused kernel computes the scores again: 2.5 times the FLOP of the forward one [1]_. The
+    unfused one multiplies four times.
+
+    References
+    ----------
+    .. [1] T. Dao, "FlashAttention-2", arXiv:2307.08691 (2023), section 4.1.
+    """
     if soft.fused_attention == 0.0:
         forward = unfused_time_s(model, plan, tokens, seq, SCORE_BYTES_FORWARD, machine)
         backward = unfused_time_s(model, plan, tokens, seq, SCORE_BYTES_BACKWARD, machine)
@@ -136,7 +204,14 @@ def attention_time(model: Model, plan: Plan, tokens: float, seq: float, machine:
 
 
 def elementwise_bytes(model: Model, plan: Plan, tokens: float, ffn: float) -> Passes:
-    """Return the bytes of norms, residuals, rotary embedding and activation (of width ``ffn``), forward and backward."""
+    """Return the bytes of norms, residuals, rotary embedding and activation of width ``ffn``, forward and backward.
+
+    Sequence parallelism cuts those of width hidden, tensor parallelism the others [1]_.
+
+    References
+    ----------
+    .. [1] V. Korthikanti et al., arXiv:2205.05198 (2022), section 4.2.2.
+    """
     shared = plan.tp if plan.sequence_parallel == 1.0 else 1.0
     hidden = model.hidden / shared
     if model.ffn_matrices == 2.0:
@@ -151,13 +226,15 @@ def elementwise_bytes(model: Model, plan: Plan, tokens: float, ffn: float) -> Pa
 def routing_bytes(model: Model, plan: Plan, tokens: float, soft: Software) -> Passes:
     """Return the bytes of sorting tokens to experts and back, and of the experts' activation, forward and backward.
 
-    Experts with biases and a clamped activation (GPT-OSS) run each of those as a kernel of its own until fused.
+    Experts with biases and a clamped activation (GPT-OSS) run each of those as a kernel of its own until fused; fused
+    kernels sort a part of the tokens' bytes only, since the exchange writes them in place and in 8 bit.
     """
     own = routed_tokens(model, plan, tokens)
-    moved = own * model.hidden * (6.0 + 10.0 * model.top_k)
+    moved = own * model.hidden * (6.0 + 10.0 * model.top_k) * (FUSED_MOVE if soft.fused_experts == 1.0 else 1.0)
     active = own * model.top_k * model.expert_ffn * IMBALANCE
-    unfused = UNFUSED_EXPERT_BYTES if model.biases == 1.0 and soft.fused_experts == 0.0 else 0.0
-    return Passes(moved + (6.0 + unfused) * active, moved + (10.0 + unfused) * active, 0.0)
+    bias = FUSED_BIAS_BYTES if soft.fused_experts == 1.0 else UNFUSED_BIAS_BYTES
+    bias = bias if model.biases == 1.0 else 0.0
+    return Passes(moved + (6.0 + bias) * active, moved + (10.0 + bias) * active, 0.0)
 
 
 def cast_elements(model: Model, plan: Plan, tokens: float, mlp: float, expert: float) -> Passes:

@@ -1,18 +1,11 @@
-"""Time of one training step: the cost of a layer, of the embedding and the head, the pipeline, the gradients."""
+"""Time of one training step: layers, embedding and head on a stage, the pipeline, the gradients, the optimizer."""
 
 import math
 from typing import NamedTuple
 
 from perfcore.formulas.collectives import gather_time_s, point_to_point_time_s
-from perfcore.formulas.layer import (
-    Passes,
-    attention_linear,
-    attention_time,
-    expert_linear,
-    linear,
-    memory_bound,
-    mlp_linear,
-)
+from perfcore.formulas.layer import linear
+from perfcore.formulas.layer_time import LayerTime, mean_layer, total
 from perfcore.formulas.pipeline import (
     FIXED_S,
     Costs,
@@ -23,161 +16,22 @@ from perfcore.formulas.pipeline import (
     step_seconds,
 )
 from perfcore.formulas.records import Machine, Model, Plan, Software, Work
-from perfcore.formulas.states import expert_shard_group, layer_parameters_per_rank, stage_layers, stage_parameters
-from perfcore.formulas.traffic import (
-    BothWays,
-    context_traffic,
-    expert_traffic,
-    exposed,
-    shard_traffic,
-    tensor_traffic,
-)
+from perfcore.formulas.states import expert_shard_group, stage_layers, stage_parameters
+from perfcore.formulas.traffic import BothWays
 
-SHARD_WINDOW = 0.7  # share of a layer's compute that gathering weights may hide behind
-CONTEXT_WINDOW, CONTEXT_FLOOR = 0.9, 0.1  # of the ring behind attention
-FORWARD_KERNELS, BACKWARD_KERNELS = 16.0, 30.0  # launches of a dense layer
-FORWARD_MOE_KERNELS, BACKWARD_MOE_KERNELS = 30.0, 55.0
 OPTIMIZER_BYTES = 40.0  # read and written per parameter: gradient, master weight, two moments, norm, copy
 EMBEDDING_BYTES = 12.0  # per hidden element and token
 
 
-class LayerTime(NamedTuple):
-    """One layer and micro-batch on one rank [s]; communication is its exposed part."""
-
-    gemm_s: float
-    attention_s: float
-    elementwise_s: float
-    tensor_s: float
-    context_s: float
-    expert_s: float
-    shard_s: float
-    recompute_s: float
-    launch_s: float
-    weight_s: float  # of the above, the weight gradients, which a zero-bubble schedule may move
-
-
-def total(layer: LayerTime) -> float:
-    """Return the whole time of a layer."""
-    return (
-        layer.gemm_s
-        + layer.attention_s
-        + layer.elementwise_s
-        + layer.tensor_s
-        + layer.context_s
-        + layer.expert_s
-        + layer.shard_s
-        + layer.recompute_s
-        + layer.launch_s
-    )
-
-
-def mix(a: LayerTime, b: LayerTime, share: float) -> LayerTime:
-    """Return the mean layer of a stack with ``share`` of ``b``."""
-    rest = 1.0 - share
-    return LayerTime(
-        rest * a.gemm_s + share * b.gemm_s,
-        rest * a.attention_s + share * b.attention_s,
-        rest * a.elementwise_s + share * b.elementwise_s,
-        rest * a.tensor_s + share * b.tensor_s,
-        rest * a.context_s + share * b.context_s,
-        rest * a.expert_s + share * b.expert_s,
-        rest * a.shard_s + share * b.shard_s,
-        rest * a.recompute_s + share * b.recompute_s,
-        rest * a.launch_s + share * b.launch_s,
-        rest * a.weight_s + share * b.weight_s,
-    )
-
-
-def layer_traffic(
-    model: Model, plan: Plan, tokens: float, moe: float, machine: Machine, soft: Software
-) -> tuple[BothWays, BothWays, BothWays, BothWays]:
-    """Return tensor, context, expert and shard traffic of a layer, before any of it is hidden."""
-    tensor = tensor_traffic(model, plan, tokens, moe, machine)
-    context = context_traffic(model, plan, tokens, machine)
-    nothing = BothWays(0.0, 0.0)
-    expert = expert_traffic(model, plan, tokens, machine, soft) if moe == 1.0 else nothing
-    held = layer_parameters_per_rank(model, plan, 1.0 - moe)
-    shard = shard_traffic(2.0 * (held.dense + held.experts), plan, machine, soft)
-    return tensor, context, expert, shard
-
-
-def layer_time(
-    model: Model, plan: Plan, work: Work, tokens: float, moe: float, machine: Machine, soft: Software
-) -> LayerTime:
-    """Return the time of a dense (``moe`` = 0) or MoE layer (1) for ``tokens`` tokens of a rank."""
-    projections = attention_linear(model, plan, tokens, machine)
-    mlp = (
-        expert_linear(model, plan, tokens, machine)
-        if moe == 1.0
-        else mlp_linear(model, plan, tokens, model.ffn, machine)
-    )
-    attention = attention_time(model, plan, tokens, work.seq, machine, soft)
-    width = model.shared_ffn if moe == 1.0 else model.ffn
-    expert_width = model.expert_ffn if moe == 1.0 else 0.0
-    memory = memory_bound(model, plan, tokens, width, expert_width, machine, soft)
-    traffic = layer_traffic(model, plan, tokens, moe, machine, soft)
-    return join(plan, projections, mlp, attention, memory, traffic, moe, soft)
-
-
-def join(
-    plan: Plan,
-    projections: Passes,
-    mlp: Passes,
-    attention: Passes,
-    memory: Passes,
-    traffic: tuple[BothWays, BothWays, BothWays, BothWays],
-    moe: float,
-    soft: Software,
-) -> LayerTime:
-    """Put the kernels and the traffic of a layer together: what is recomputed, what is hidden, the launch floor."""
-    tensor, context, expert, shard = traffic
-    show = 1.0 - soft.overlap * soft.tensor_overlap
-    tensor_forward = show * tensor.forward_s
-    context_forward = max(CONTEXT_FLOOR * context.forward_s, context.forward_s - CONTEXT_WINDOW * attention.forward_s)
-    context_backward = max(CONTEXT_FLOOR * context.backward_s, context.backward_s - CONTEXT_WINDOW * attention.data_s)
-    forward = projections.forward_s + mlp.forward_s + attention.forward_s + memory.forward_s
-    backward = projections.data_s + mlp.data_s + attention.data_s + memory.data_s
-    weight = projections.weight_s + mlp.weight_s
-    again = (
-        plan.recompute_projections * projections.forward_s
-        + plan.recompute_mlp * mlp.forward_s
-        + plan.recompute_attention * attention.forward_s
-        + plan.recompute_elementwise * memory.forward_s
-        + plan.recompute_communication * (tensor_forward + context_forward + expert.forward_s)
-    )
-    kernels_forward = FORWARD_MOE_KERNELS if moe == 1.0 else FORWARD_KERNELS
-    kernels_backward = BACKWARD_MOE_KERNELS if moe == 1.0 else BACKWARD_KERNELS
-    idle_forward = max(0.0, kernels_forward * soft.launch_s - forward)
-    idle_backward = max(0.0, kernels_backward * soft.launch_s - backward - weight)
-    shard_forward = exposed(shard.forward_s, forward, soft.overlap, SHARD_WINDOW)
-    shard_backward = exposed(shard.backward_s, backward + weight + again, soft.overlap, SHARD_WINDOW)
-    return LayerTime(
-        projections.forward_s + projections.data_s + mlp.forward_s + mlp.data_s + weight,
-        attention.forward_s + attention.data_s,
-        memory.forward_s + memory.data_s,
-        tensor_forward + show * tensor.backward_s,
-        context_forward + context_backward,
-        expert.forward_s + expert.backward_s,
-        shard_forward + shard_backward,
-        again,
-        idle_forward + idle_backward,
-        weight,
-    )
-
-
-def mean_layer(model: Model, plan: Plan, work: Work, tokens: float, machine: Machine, soft: Software) -> LayerTime:
-    """Return the mean over the dense and MoE layers of a model."""
-    dense_share = model.dense_layers / model.layers
-    if dense_share == 1.0:
-        return layer_time(model, plan, work, tokens, 0.0, machine, soft)
-    moe = layer_time(model, plan, work, tokens, 1.0, machine, soft)
-    if dense_share == 0.0:
-        return moe
-    return mix(moe, layer_time(model, plan, work, tokens, 0.0, machine, soft), dense_share)
-
-
 def head_time(model: Model, plan: Plan, tokens: float, machine: Machine, soft: Software) -> float:
-    """Return the time of logits and loss, forward and backward [s]; 16 bit in every recipe."""
+    """Return the time of logits and loss of a micro-batch, forward and backward [s]; 16 bit in every recipe.
+
+    6 FLOP for each token and weight [1]_, and the bytes that the loss moves for each logit.
+
+    References
+    ----------
+    .. [1] D. Narayanan et al., arXiv:2104.04473 (2021), appendix.
+    """
     logits = linear(tokens, model.vocab / plan.tp, model.hidden, 1.0, machine.wide_gemm_flop_s, 2.0, machine)
     moved = soft.logit_bytes * tokens * model.vocab / plan.tp
     return (
@@ -189,7 +43,7 @@ def head_time(model: Model, plan: Plan, tokens: float, machine: Machine, soft: S
 
 
 def embedding_time(model: Model, tokens: float, machine: Machine) -> float:
-    """Return the time of looking tokens up and of their gradient [s]."""
+    """Return the time of looking tokens up and of their gradient [s]: memory traffic of a micro-batch."""
     return EMBEDDING_BYTES * tokens * model.hidden / (machine.memory_efficiency * machine.memory_bytes_s)
 
 
@@ -216,7 +70,7 @@ class Step(NamedTuple):
 
 
 def tokens_per_micro_batch(plan: Plan, work: Work) -> float:
-    """Return the tokens of one micro-batch on one rank."""
+    """Return the tokens of one micro-batch on one rank [tokens]; from the batch, since a run may not fill the last."""
     return work.global_batch * work.seq / (plan.dp * plan.cp * plan.micro_batches)
 
 
@@ -224,6 +78,13 @@ def straggler_share(chips: float, machine: Machine, soft: Software) -> float:
     """Return the share of time lost to the slowest of many domains.
 
     Grows with the square root of the doublings in clusters of nodes, with the doublings where slices are joined.
+
+    Examples
+    --------
+    16 nodes of 8 chips are 4 doublings:
+
+    >>> round(straggler_share(128.0, Machine(*[0.0] * 10, 8.0, *[0.0] * 5), Software(*[0.0] * 14, 0.01, 0.0)), 6)
+    0.02
     """
     domains = chips / machine.domain
     if domains <= 1.0:
@@ -232,9 +93,14 @@ def straggler_share(chips: float, machine: Machine, soft: Software) -> float:
 
 
 def data_traffic(dense: float, experts: float, plan: Plan, machine: Machine, soft: Software) -> BothWays:
-    """Return the time to gather updated weights (forward) and to reduce gradients (backward) of a rank's parameters [s].
+    """Return the times to gather updated weights (forward) and to reduce gradients (backward) of a rank [s].
 
     Expert gradients have a group of their own, ep ranks apart. Without a sharded optimizer an all-reduce replaces both.
+    Where weights are sharded the layers have done both [1]_.
+
+    References
+    ----------
+    .. [1] S. Rajbhandari et al., "ZeRO", arXiv:1910.02054 (2020), section 7.
     """
     ranks = plan.dp * plan.cp
     expert_ranks = ranks * plan.tp / plan.ep
@@ -249,7 +115,7 @@ def data_traffic(dense: float, experts: float, plan: Plan, machine: Machine, sof
 
 
 def optimizer_seconds(dense: float, experts: float, plan: Plan, machine: Machine) -> float:
-    """Return the time to update a rank's share of the parameters [s]."""
+    """Return the time to update a rank's share of the parameters [s]: 40 bytes of memory traffic each."""
     spread = plan.shard_group if plan.shard >= 1.0 else 1.0
     expert_spread = expert_shard_group(plan) if plan.shard >= 1.0 else 1.0
     moved = OPTIMIZER_BYTES * (dense / spread + experts / expert_spread)
@@ -259,7 +125,10 @@ def optimizer_seconds(dense: float, experts: float, plan: Plan, machine: Machine
 def costs_of(
     layer: LayerTime, model: Model, plan: Plan, work: Work, embedding_layers: float, machine: Machine, soft: Software
 ) -> Costs:
-    """Return what a plan costs per layer, micro-batch and step."""
+    """Return what a plan costs per layer, micro-batch and step.
+
+    Data traffic and optimizer are those of the first stage.
+    """
     chips = plan.tp * plan.pp * plan.cp * plan.dp
     tokens = tokens_per_micro_batch(plan, work)
     near = 1.0 if chips <= machine.domain else 0.0

@@ -20,9 +20,15 @@ class BothWays(NamedTuple):
 
 
 def tensor_traffic(model: Model, plan: Plan, tokens: float, moe: float, machine: Machine) -> BothWays:
-    """Return the all-gathers and reduce-scatters of tensor parallelism.
+    """Return the all-gathers and reduce-scatters of tensor parallelism, for 16-bit activations of ``tokens`` tokens.
 
-    Two pairs each way in a dense layer; one in a MoE layer whose experts are not cut.
+    Two pairs each way in a dense layer [1]_, with sequence parallelism as without it [2]_; one in a MoE layer whose
+    experts are not cut.
+
+    References
+    ----------
+    .. [1] D. Narayanan et al., arXiv:2104.04473 (2021), section 2.3.
+    .. [2] V. Korthikanti et al., arXiv:2205.05198 (2022), section 4.2.2.
     """
     pairs = 1.0 if moe == 1.0 and (plan.ep > 1.0 or plan.sequence_parallel == 1.0) else 2.0
     each = 2.0 * pairs * gather_time_s(2.0 * tokens * model.hidden, plan.tp, 1.0, machine)
@@ -30,7 +36,16 @@ def tensor_traffic(model: Model, plan: Plan, tokens: float, moe: float, machine:
 
 
 def context_traffic(model: Model, plan: Plan, tokens: float, machine: Machine) -> BothWays:
-    """Return the ring that passes keys and values around the context-parallel group."""
+    """Return the ring that passes 16-bit keys and values around the context-parallel group.
+
+    The backward pass moves them and their gradients [1]_. KV heads are those of the model, fewer than query heads in
+    grouped-query attention [2]_.
+
+    References
+    ----------
+    .. [1] H. Liu, M. Zaharia, P. Abbeel, "Ring attention", arXiv:2310.01889 (2023), section 3.
+    .. [2] J. Ainslie et al., "GQA", arXiv:2305.13245 (2023), section 2.2.
+    """
     if plan.cp <= 1.0:
         return BothWays(0.0, 0.0)
     block = 2.0 * tokens * local_kv_heads(model, plan) * (model.head_dim + model.v_head_dim)
@@ -40,7 +55,12 @@ def context_traffic(model: Model, plan: Plan, tokens: float, machine: Machine) -
 
 
 def expert_traffic(model: Model, plan: Plan, tokens: float, machine: Machine, soft: Software) -> BothWays:
-    """Return dispatch and combine of a MoE layer."""
+    """Return dispatch and combine of a MoE layer, 16 bit, on the busiest rank.
+
+    References
+    ----------
+    .. [1] DeepSeek-AI, arXiv:2412.19437 (2024), section 3.2.2.
+    """
     sent = 2.0 * routed_tokens(model, plan, tokens) * model.hidden * IMBALANCE
     each = 2.0 * expert_exchange_time_s(sent, model.top_k, model.top_groups, plan.ep, 1.0, soft.deduplicated, machine)
     return BothWays(each, each)
@@ -49,12 +69,17 @@ def expert_traffic(model: Model, plan: Plan, tokens: float, machine: Machine, so
 def shard_traffic(layer_bytes: float, plan: Plan, machine: Machine, soft: Software) -> BothWays:
     """Return gathering a layer's weights and scattering its gradients when both are sharded (ZeRO-3, FSDP).
 
-    ``layer_bytes`` are the 16-bit weights of the layer on one tensor-parallel rank.
+    ``layer_bytes`` are the 16-bit weights of the layer on one tensor-parallel rank. Weights are gathered for each pass,
+    gradients scattered once [1]_; where the shards are spread over a part of the ranks only, its copies are summed.
+
+    References
+    ----------
+    .. [1] S. Rajbhandari et al., "ZeRO", arXiv:1910.02054 (2020), section 7.2.2.
     """
     if plan.shard < 3.0:
         return BothWays(0.0, 0.0)
     stride = plan.tp
-    if soft.single_network_port == 1.0:
+    if soft.single_network_port == 1.0 and plan.shard_group * stride > machine.domain:
         # A flat ring enters and leaves each domain through one port.
         moved = (plan.shard_group - 1.0) / plan.shard_group * layer_bytes
         gather = machine.network_latency_s + moved / machine.network_bytes_s
@@ -72,7 +97,9 @@ def exposed(traffic_s: float, compute_s: float, share: float, window: float) -> 
 
     A share of it at most is hidden, and no more than a window of the compute beside it.
 
-    >>> exposed(10.0, 100.0, 0.8, 0.7), exposed(100.0, 100.0, 0.8, 0.7)
-    (2.0, 30.0)
+    Examples
+    --------
+    >>> exposed(10.0, 100.0, 0.75, 0.5), exposed(100.0, 100.0, 0.75, 0.5)
+    (2.5, 50.0)
     """
     return max((1.0 - share) * traffic_s, traffic_s - window * compute_s)

@@ -22,6 +22,7 @@ from perfcore.formulas import (
     footprint,
     gemm,
     layer,
+    layer_time,
     pipeline,
     states,
     step,
@@ -32,7 +33,7 @@ __all__ = ["compiled", "is_cold"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 HERE = Path(__file__).resolve().parent
-_MODULES = (gemm, collectives, activations, states, footprint, pipeline, layer, traffic, step)
+_MODULES = (gemm, collectives, activations, states, footprint, pipeline, layer, traffic, layer_time, step)
 
 
 def _cache_folder() -> Path:

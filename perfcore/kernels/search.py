@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfcore.formulas.footprint import memory_bytes
+from perfcore.formulas.layer_time import mean_layer
 from perfcore.formulas.pipeline import Costs, step_seconds
 from perfcore.formulas.records import Machine, Model, Plan, Software, Work
-from perfcore.formulas.step import costs_of, mean_layer, tokens_per_micro_batch
+from perfcore.formulas.step import costs_of, tokens_per_micro_batch
 from perfcore.formulas.storage import Storage
 from perfcore.kernels import compiled
 
