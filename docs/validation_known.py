@@ -23,16 +23,16 @@ LIMITS = {
     and one fitted share of overlap stands for all of them.""",
     "new_software": """What is unknown beforehand is the overlap, the attention kernel and the site: on Jean Zay the
     network gave about half of its rated speed, which no datasheet says, and releases differ.""",
-    "new_chip": """Kernels tell how fast a chip multiplies, not how much of that a whole step keeps: on Ascend, Gaudi and
-    Trainium less than on their relatives, on TPU v5e more.""",
+    "new_chip": """Kernels tell how fast a chip multiplies, not how much of that a whole step keeps: on Ascend, Gaudi
+    and Trainium less than on their relatives, on TPU v5e more.""",
 }
 UNKNOWN = "cause not found"
 # By row: what is known of a row that is off by more than 20 %.
 CAUSES = {
     "ascend-modellink-018": UNKNOWN,
     "ascend-modellink-025": "likely a newer stack that overlaps more than those of the source's other rows",
-    "aws-trn1-034": "recomputation is not stated; another run of the same release takes 0.78 of the time (aws-trn1-035);"
-    " cause not found",
+    "aws-trn1-034": "recomputation is not stated; another run of the same release takes 0.78 of the time"
+    " (aws-trn1-035); cause not found",
     "bloom-prequel-104": "the same with micro-batches of two took 0.70 of its time (bloom-prequel-105), and 128 heads,"
     " which run without tensor cores, as long as this (-107): likely a slip of the log",
     "megatron-bridge-021": "the release itself: a regression that its makers acknowledge and that the next repairs",

@@ -3,9 +3,11 @@
 import csv
 import re
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from perfcore.training import train
 from perfcore.validation import Validation, validate
@@ -161,3 +163,15 @@ def test_every_key_of_a_software_file_is_explained() -> None:
         document = tomllib.loads(path.read_text("utf-8"))
         for key in [*document["structure"], *document["neutral"]]:
             assert f"`{key}`" in training, key
+
+
+def test_the_readme_shows_what_train_and_validate_print() -> None:
+    blocks = re.findall(
+        r"^\$ perfcore (.*)\n((?:(?!\$|```).*\n)*)", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert [command.split()[0] for command, _ in blocks] == ["train", "validate"]
+    for command, lines in blocks:
+        name, *arguments = command.split()
+        result = CliRunner().invoke(import_module(f"perfcore.cli.{name}").command, arguments)
+        for line in filter(None, lines.splitlines()):
+            assert line == "..." or line.rstrip() in map(str.rstrip, result.stdout.splitlines()), line
