@@ -8,7 +8,7 @@
 Rows are those of specs/measurements, or of a table of the same columns. Those that count: level A and key rows of the
 table, and the truncated models of simumax-b200. Each constant is pulled to
 its neutral value (kernels, counted bytes) by the width in its file; the loss is soft L1 of the log ratio on a scale of
-5 %, a group of n rows of one source and chip weighs n^-0.35 a row. Memory and link efficiency are not fitted.
+4 %, a group of n rows of one source and chip weighs n^-0.35 a row. Memory and link efficiency are not fitted.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from perfcore.measurements import NEEDED, Case, case_of
 from perfcore.reader import read_toml
 from perfcore.validation import published
 
-SCALE, GROUP_WEIGHT, ITERATIONS = 0.05, -0.35, 15
+SCALE, GROUP_WEIGHT, ITERATIONS = 0.04, -0.35, 15
 SHARES = {16: "gemm_16bit", 8: "gemm_8bit", 4: "gemm_4bit"}
 LINKED = ("link_factor",)
 SPECS = Path(efficiency.FOLDER).parent

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from validation_known import LIMITS, TARGETS_LEFT_OUT
-from validation_rows import KINDS, errors, groups, left_out_rows, noise, percent, runs, signed, sources_of, untimed
+from validation_rows import KINDS, errors, groups, left_out_rows, noise, percent, counted, runs, signed, sources_of, untimed
 from validation_tables import (
     constants_section,
     group_sections,
@@ -78,7 +78,7 @@ def _measured() -> list[str]:
 def _headline() -> list[str]:
     rows = []
     for kind, words in KINDS.items():
-        some = [run for run in runs() if run.kind == kind]
+        some = [run for run in counted() if run.kind == kind]
         left, target = errors(run.left_out for run in some), TARGETS_LEFT_OUT[kind]
         figures = [percent(value) for value in (left.mean, left.median, left.max)]
         others = [[run.neutral for run in some], [run.constant for run in some], [run.constant_own for run in some]]
@@ -89,12 +89,13 @@ def _headline() -> list[str]:
     return [
         "## Sources left out of the fit",
         "",
-        prose("""This is what to expect of a run that perfcore has not seen. Each source is left out in turn, the
+        prose(f"""This is what to expect of a run that perfcore has not seen. Each source is left out in turn, the
         constants are fitted on the others, and its rows are predicted. What the others still tell of a row decides its
         kind: its chip generation and its software, its chip generation alone, or not even that. *Neutral* is the mean
         error of the prediction from kernels alone, with nothing fitted to a step time. *Constant efficiency* is that
         of one model FLOP utilisation for a chip and a number format: the median over the other sources where there are
-        any, and, to its favour, over all rows, the one it predicts among them."""),
+        any, and, to its favour, over all rows, the one it predicts among them. Rows are the {len(counted())} whose
+        configuration is complete (level A); the others stand in the tables by source below."""),
         "",
         table((*head, "neutral", "constant efficiency", "the same from all rows"), rows),
         "",
@@ -114,7 +115,7 @@ def _headline() -> list[str]:
 def _limits() -> list[tuple[str, ...]]:
     rows = []
     for kind, words in KINDS.items():
-        some = [run for run in runs() if run.kind == kind]
+        some = [run for run in counted() if run.kind == kind]
         whole = sum(abs(run.left_out) for run in some)
         by_source = groups(some, lambda run: run.case.source)
         for source in sorted(by_source, key=lambda name: -sum(abs(run.left_out) for run in by_source[name])):
@@ -128,7 +129,7 @@ def _worst_words() -> list[str]:
     """Say of each kind which source gives most of its error, and whether that is one-sided."""
     lines = []
     for kind, words in KINDS.items():
-        by_source = groups([run for run in runs() if run.kind == kind], lambda run: run.case.source)
+        by_source = groups([run for run in counted() if run.kind == kind], lambda run: run.case.source)
         worst = max(by_source, key=lambda name: sum(abs(run.left_out) for run in by_source[name]))
         part = errors(run.left_out for run in by_source[worst])
         side = "too fast and too slow"
@@ -139,7 +140,8 @@ def _worst_words() -> list[str]:
 
 
 def _fitted() -> list[str]:
-    every = runs()
+    every = counted()
+    whole = errors(run.fitted for run in runs())
     all_of, constant = errors(run.fitted for run in every), errors(run.constant for run in every)
     dense, moe = (errors(run.fitted for run in every if run.moe == kind) for kind in (False, True))
     own = errors(run.constant_own for run in every)
@@ -150,6 +152,7 @@ def _fitted() -> list[str]:
         ("median, %", percent(all_of.median), "3.5", judged(all_of.median * 100, 3.5)),
         ("bias, %", signed(all_of.bias), "1 either way", judged(abs(all_of.bias) * 100, 1.0)),
         ("largest, %", percent(all_of.max), "", ""),
+        (f"mean of all {whole.n} rows, those of level B too, %", percent(whole.mean), "", ""),
         (f"mean of the {dense.n} dense rows, %", percent(dense.mean), "", ""),
         (f"mean of the {moe.n} mixtures of experts, %", percent(moe.mean), "8", judged(moe.mean * 100, 8.0)),
         ("timed rows that are predicted, %", percent(predicted), "98", judged(-predicted * 100, -98.0)),
@@ -159,8 +162,8 @@ def _fitted() -> list[str]:
     return [
         "## Fitted on all rows",
         "",
-        prose("""The constants were fitted to these very rows, so this says how well the formulas can describe them, not
-        how well they predict."""),
+        prose(f"""The constants were fitted to these very rows, so this says how well the formulas can describe them, not
+        how well they predict. Targets are of the {all_of.n} rows of level A."""),
         "",
         table(("fitted", "", "target", ""), rows),
         "",

@@ -120,6 +120,11 @@ def runs() -> tuple[Run, ...]:
     return tuple(Run(*one, _utilisation(one[1]) / median(shares[_chip_and_format(one[1])]) - 1.0) for one in found)
 
 
+def counted() -> tuple[Run, ...]:
+    """Return the runs that the targets speak of: complete configurations (level A), near-duplicates left out."""
+    return tuple(run for run in runs() if run.row.text("repro_level") == "A" and run.row.text("key_row") == "1")
+
+
 def untimed() -> list[dict[str, str]]:
     """Return the published rows that could not be predicted: id and reason."""
     return [{"row_id": one["row_id"], "reason": one["skipped"]} for one in validate().rows if one["skipped"]]
