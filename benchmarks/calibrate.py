@@ -67,9 +67,11 @@ class Rows:
 
     @property
     def measured(self) -> np.ndarray:
+        """Return the measured times [s]."""
         return np.array([case.measured_s for case in self.cases])
 
     def subset(self, index: np.ndarray) -> "Rows":
+        """Return some of the rows."""
         picked = [self.cases[i] for i in index]
         arrays = (self.models, self.plans, self.works, self.dealt, self.machines, self.softs)
         return Rows(picked, *(array[index] for array in arrays))
@@ -270,7 +272,7 @@ def kind_of(case: Case, train: list[Case]) -> str:
 
 
 def carried(test: Rows, constants: list[Constant], values: np.ndarray) -> Rows:
-    """Give generations without step times what their family's ask for, or all families', as perfcore.efficiency does."""
+    """Give generations without step times what their family's, or all families', ask for (as perfcore.efficiency)."""
     ratios: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in (*SHARES.values(), "attention")}
     fitted = {(c.owner, c.name) for c in constants if c.table == "efficiency"}
     for constant, value in zip(constants, values, strict=True):
@@ -345,8 +347,8 @@ def half_width(lines: list[tuple[str, ...]], level: float) -> float:
     for size, weight in pairs:
         reached += weight
         if reached >= level * whole:
-            break
-    return float(size)
+            return float(size)
+    return float(pairs[-1][0])
 
 
 def coverage(lines: list[tuple[str, ...]], level: float) -> float:
@@ -423,9 +425,8 @@ def main() -> None:
         parser.error("--without: give the file of the predictions too, by --leave-out FILE")
     rows = read(options.table)
     neutral = seconds(rows) / rows.measured - 1
-    print(
-        f"neutral: mean {fmean(abs(neutral)) * 100:.1f}, median {median(abs(neutral)) * 100:.1f}, bias {fmean(neutral) * 100:+.1f}"
-    )
+    size = abs(neutral) * 100
+    print(f"neutral: mean {fmean(size):.1f}, median {median(size):.1f}, bias {fmean(neutral) * 100:+.1f}")
     if options.without:
         left = of_model(options.without, options.table, rows)
         if not left.any():

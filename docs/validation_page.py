@@ -3,7 +3,19 @@
 from collections.abc import Callable
 
 from validation_known import LIMITS, TARGETS_LEFT_OUT
-from validation_rows import KINDS, errors, groups, left_out_rows, noise, percent, counted, runs, signed, sources_of, untimed
+from validation_rows import (
+    KINDS,
+    counted,
+    errors,
+    groups,
+    left_out_rows,
+    noise,
+    percent,
+    runs,
+    signed,
+    sources_of,
+    untimed,
+)
 from validation_tables import (
     constants_section,
     group_sections,
@@ -162,8 +174,8 @@ def _fitted() -> list[str]:
     return [
         "## Fitted on all rows",
         "",
-        prose(f"""The constants were fitted to these very rows, so this says how well the formulas can describe them, not
-        how well they predict. Targets are of the {all_of.n} rows of level A."""),
+        prose(f"""The constants were fitted to these very rows, so this says how well the formulas can describe them,
+        not how well they predict. Targets are of the {all_of.n} rows of level A."""),
         "",
         table(("fitted", "", "target", ""), rows),
         "",

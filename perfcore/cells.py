@@ -98,5 +98,5 @@ def read_rows(path: Path, needed: tuple[str, ...]) -> list[Row]:
     if doubled:
         raise PerfcoreError(f"{path}: the column {doubled[0]} is there twice; keep one")
     if missing:
-        raise PerfcoreError(f"{path}: the columns {', '.join(missing)} are missing; docs/validation.md lists them")
+        raise PerfcoreError(f"{path}: the columns {', '.join(missing)} are missing; docs/training.md lists them")
     return rows

@@ -121,13 +121,14 @@ MODEL: Shape = {
 }
 
 _CONSTANTS = ("overlap", "elementwise_factor", "attention_factor", "link_factor")
+_STRUCTURE = (
+    *("attention_version", "tensor_overlap", "data_overlap", "gradient_bytes", "pipeline_overlap", "logit_bytes"),
+    *("fused_experts", "deduplicated", "expert_factor", "launch_us", "single_network_port", "straggler"),
+    *("slice_straggler", "embedding_layers", "interleaving"),
+)
 SOFTWARE: Shape = {
     **dict.fromkeys(("name", "aliases", "note", "frameworks", "default_for", "measured_site", "storage")),
-    "structure": dict.fromkeys(
-        ("attention_version", "tensor_overlap", "data_overlap", "gradient_bytes", "pipeline_overlap", "logit_bytes")
-        + ("fused_experts", "deduplicated", "expert_factor", "launch_us", "single_network_port", "straggler")
-        + ("slice_straggler", "embedding_layers", "interleaving")
-    ),
+    "structure": dict.fromkeys(_STRUCTURE),
     **{table: dict.fromkeys(_CONSTANTS) for table in ("neutral", "neutral_width", "fitted")},
     "fit": dict.fromkeys(("rows", "sources", "residual", "note")),
     **_CITED,

@@ -24,6 +24,7 @@ __all__ = ["Training", "train"]
 
 ALTERNATIVES = 5
 GIGA = 1e9
+USUAL_SEQ, USUAL_TOKENS = 4096.0, 2.0**22  # taken, and said, where neither model nor user gives them
 
 
 @dataclass(frozen=True)
@@ -128,19 +129,21 @@ def _whole(label: str, value: Any, least: int = 1, most: int | None = None) -> i
 def _work(known: ModelFile, global_batch: int | None, seq: int | None, said: list[str]) -> Work:
     """Return sequence and batch, the model's own where they are not given."""
     length = float(_whole("--seq", seq)) if seq is not None else known.seq
+    where = "of the model's own training"
     if length is None:
-        raise PerfcoreError(f"--seq: {known.name} states no training sequence; give one")
+        length, where = min(USUAL_SEQ, known.max_seq or USUAL_SEQ), "as is usual, since the model's file states none"
     if known.max_seq is not None and length > known.max_seq:
         raise PerfcoreError(
             f"--seq: found {length:.0f}; {known.name} takes at most {known.max_seq:.0f} tokens; give that or less"
         )
-    batch = float(_whole("--global-batch", global_batch)) if global_batch is not None else known.global_batch
-    if batch is None:
-        raise PerfcoreError(f"--global-batch: {known.name} states no batch; give the sequences of a step")
     if seq is None:
-        said.append(f"seq: {length:.0f} tokens, of the model's own training")
+        said.append(f"seq: {length:.0f} tokens, {where}")
+    batch = float(_whole("--global-batch", global_batch)) if global_batch is not None else known.global_batch
+    where = "of the model's own training"
+    if batch is None:
+        batch, where = max(1.0, round(USUAL_TOKENS / length)), "4 million tokens, since the model's file states none"
     if global_batch is None:
-        said.append(f"global batch: {batch:.0f} sequences, of the model's own training")
+        said.append(f"global batch: {batch:.0f} sequences, {where}")
     return Work(length, batch)
 
 

@@ -61,7 +61,7 @@ def validate(
 ) -> Validation:
     """Predict every row of a CSV table of training measurements, or the published runs that perfcore carries.
 
-    ``mode`` says which efficiencies: ``fitted`` to step times, or ``neutral`` from kernels alone. ``keep`` chooses rows.
+    ``mode`` says which efficiencies: ``fitted`` to step times, or ``neutral`` from kernels alone; ``keep`` which rows.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def _check_columns(path: Path, row: Row) -> None:
     for kind, columns in (("inference", INFERENCE), ("kernel", KERNELS)):
         if sum(column in row.cells for column in columns) > 1:
             raise PerfcoreError(f"{path}: this is a table of {kind} measurements; validate reads training tables")
-    raise PerfcoreError(f"{path}: the columns {', '.join(missing)} are missing; docs/validation.md lists them")
+    raise PerfcoreError(f"{path}: the columns {', '.join(missing)} are missing; docs/training.md lists them")
 
 
 def _predict(row: Row, number: int, mode: str) -> Predicted | tuple[Row, int, str]:

@@ -199,7 +199,8 @@ def test_junk_in_cells_is_skipped_with_a_reason(changes: dict[str, str]) -> None
     try:
         answer(case(**changes).question)
     except (SkippedError, PerfcoreError) as reason:
-        assert str(reason)
+        if not str(reason):
+            raise
 
 
 def test_the_published_runs_are_all_predicted() -> None:

@@ -289,7 +289,6 @@ REFUSED = [
     ({"chips": True}, ["--chips: found True", "a whole number"]),
     ({"global_batch": 0}, ["--global-batch: found 0", "a whole number of 1 or more"]),
     ({"global_batch": math.nan}, ["--global-batch: found nan"]),
-    ({"global_batch": None, "model": "llama3_8b"}, ["--global-batch", "states no batch; give"]),
     ({"seq": 131_073}, ["--seq: found 131073", "at most 131072", "give that or less"]),
     ({"seq": 0}, ["--seq: found 0", "a whole number of 1 or more"]),
     ({"seq": 0.5}, ["--seq: found 0.5"]),

@@ -28,7 +28,7 @@ def command(table: str | None, neutral: bool, key_rows: bool, show_rows: bool, a
     Without a table, the published runs that perfcore carries (specs/measurements).
 
     The error is of time: predicted / measured - 1. Beside it stands what one constant efficiency for each chip and
-    precision would give. Columns: docs/validation.md.
+    precision would give. Columns: docs/training.md.
     """
     from perfcore.validation import validate
 
