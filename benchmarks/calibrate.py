@@ -3,10 +3,12 @@
     python benchmarks/calibrate.py                  fit on all rows that count, print what changes
     python benchmarks/calibrate.py --write          and write [fitted] and [fit] into specs/
     python benchmarks/calibrate.py --leave-out F    leave each source out in turn; predictions go to F (CSV)
+    ... --without PATTERN --leave-out F             leave out at once the rows whose model's name holds PATTERN
 
-Rows are those of specs/measurements, or of a table of the same columns. Those that count: level A and key rows of the table, and the truncated models of simumax-b200. Each constant is pulled to
+Rows are those of specs/measurements, or of a table of the same columns. Those that count: level A and key rows of the
+table, and the truncated models of simumax-b200. Each constant is pulled to
 its neutral value (kernels, counted bytes) by the width in its file; the loss is soft L1 of the log ratio on a scale of
-5 %, a group of n rows of one source and chip weighs n^-0.35 a row. Memory and link efficiency are not fitted.
+4 %, a group of n rows of one source and chip weighs n^-0.35 a row. Memory and link efficiency are not fitted.
 """
 
 import argparse
@@ -30,7 +32,7 @@ from perfcore.measurements import NEEDED, Case, case_of
 from perfcore.reader import read_toml
 from perfcore.validation import published
 
-SCALE, GROUP_WEIGHT, ITERATIONS = 0.05, -0.35, 15
+SCALE, GROUP_WEIGHT, ITERATIONS = 0.04, -0.35, 15
 SHARES = {16: "gemm_16bit", 8: "gemm_8bit", 4: "gemm_4bit"}
 LINKED = ("link_factor",)
 SPECS = Path(efficiency.FOLDER).parent
@@ -287,41 +289,44 @@ def family_of(generation: str) -> str:
     return str(read_toml(SPECS / "efficiency" / f"{generation}.toml")["family"])
 
 
-def leave_out(rows: Rows, path: Path, write_too: bool) -> None:
-    """Leave each source out in turn and write what is then predicted."""
-    sources = sorted({case.source for case in rows.cases})
-    neutral = seconds(rows)
-    lines = []
-    for source in sources:
-        inside = np.array([i for i, case in enumerate(rows.cases) if case.source != source])
-        outside = np.array([i for i, case in enumerate(rows.cases) if case.source == source])
-        train = rows.subset(inside)
-        constants, values = fit(train)
-        test = carried(rows.subset(outside), constants, values)
-        predicted = seconds(apply(test, constants, values))
-        errors = predicted / test.measured - 1
-        kinds = {kind_of(case, train.cases) for case in test.cases}
-        print(
-            f"{source:24}{fmean(abs(errors)) * 100:6.1f}{fmean(errors) * 100:+7.1f}  {', '.join(sorted(kinds))}",
-            flush=True,
-        )
-        for i, case, time_s in zip(outside, test.cases, predicted, strict=True):
-            kind = kind_of(case, train.cases)
-            lines.append(
-                (
-                    case.row_id,
-                    case.source,
-                    case.chip,
-                    kind,
-                    f"{case.measured_s:.6g}",
-                    f"{time_s:.6g}",
-                    f"{neutral[i]:.6g}",
-                )
-            )
+def predicted_without(rows: Rows, name: str, left: np.ndarray) -> list[tuple[str, ...]]:
+    """Fit on the other rows and predict those left out: a line each."""
+    train, test = rows.subset(np.flatnonzero(~left)), rows.subset(np.flatnonzero(left))
+    constants, values = fit(train)
+    neutral = seconds(test)
+    predicted = seconds(apply(carried(test, constants, values), constants, values))
+    errors = predicted / test.measured - 1
+    kinds = [kind_of(case, train.cases) for case in test.cases]
+    said = ", ".join(sorted(set(kinds)))
+    print(f"{name:24}{fmean(abs(errors)) * 100:6.1f}{fmean(errors) * 100:+7.1f}  {said}", flush=True)
+    times = [[f"{value:.6g}" for value in column] for column in (test.measured, predicted, neutral)]
+    return [
+        (case.row_id, case.source, case.chip, kind, *figures)
+        for case, kind, *figures in zip(test.cases, kinds, *times, strict=True)
+    ]
+
+
+def of_model(pattern: str, table: Path | None, rows: Rows) -> np.ndarray:
+    """Tell which rows are of a model whose name holds a pattern."""
+    named = read_rows(table, NEEDED) if table else published()
+    ids = {row.text("row_id") for row in named if pattern.lower() in row.text("model").lower()}
+    return np.array([case.row_id in ids for case in rows.cases])
+
+
+def save(lines: list[tuple[str, ...]], path: Path) -> None:
+    """Write predictions of rows left out."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("row_id", "source", "chip", "kind", "measured_s", "left_out_s", "neutral_s"))
         writer.writerows(lines)
+
+
+def leave_out(rows: Rows, path: Path, write_too: bool) -> None:
+    """Leave each source out in turn and write what is then predicted."""
+    lines = []
+    for source in sorted({case.source for case in rows.cases}):
+        lines += predicted_without(rows, source, np.array([case.source == source for case in rows.cases]))
+    save(lines, path)
     intervals(lines, INTERVALS if write_too else None)
     for kind in KINDS:
         size = [abs(float(line[5]) / float(line[4]) - 1) * 100 for line in lines if line[3] == kind]
@@ -412,12 +417,21 @@ def main() -> None:
     parser.add_argument("table", type=Path, nargs="?")
     parser.add_argument("--write", action="store_true", help="write the constants into specs/")
     parser.add_argument("--leave-out", type=Path, metavar="FILE", help="predictions of each source left out")
+    parser.add_argument("--without", metavar="PATTERN", help="leave out the rows of these models, not each source")
     options = parser.parse_args()
+    if options.without and not options.leave_out:
+        parser.error("--without: give the file of the predictions too, by --leave-out FILE")
     rows = read(options.table)
     neutral = seconds(rows) / rows.measured - 1
     print(
         f"neutral: mean {fmean(abs(neutral)) * 100:.1f}, median {median(abs(neutral)) * 100:.1f}, bias {fmean(neutral) * 100:+.1f}"
     )
+    if options.without:
+        left = of_model(options.without, options.table, rows)
+        if not left.any():
+            parser.error(f"--without: no row's model holds {options.without!r}")
+        save(predicted_without(rows, options.without, left), options.leave_out)
+        return
     if options.leave_out:
         leave_out(rows, options.leave_out, options.write)
         return

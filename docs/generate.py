@@ -1,9 +1,11 @@
 """Write the pages that follow from code and specs: ``python docs/generate.py``. A test says when they are stale."""
 
 import csv
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import click
 
@@ -209,12 +211,21 @@ def published_page() -> str:
     return "\n".join(parts) + "\n"
 
 
+def _beside(name: str) -> ModuleType:
+    """Return a module of this folder, however this file was loaded."""
+    if str(HERE) not in sys.path:
+        sys.path.insert(0, str(HERE))
+    return import_module(name)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": command_page,
     "terms.md": terms_page,
     "rules.md": rules_page,
     "catalogue.md": catalogue_page,
     "published.md": published_page,
+    "validation.md": lambda: _beside("validation_page").page(),
+    "validation.svg": lambda: _beside("validation_plot").picture(),
 }
 
 if __name__ == "__main__":

@@ -1,11 +1,8 @@
 """One training question: a model, a chip in a system under a software, a plan; and its answer."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
-from perfcore.errors import PerfcoreError
 from perfcore.formulas.footprint import Footprint, peak_footprint
 from perfcore.formulas.records import Machine, Model, Plan, Software, Work
 from perfcore.formulas.step import Step, step_time
@@ -164,74 +161,3 @@ def recomputed_share(model: Model, work: Work, plan: Plan) -> float:
         mlp_share * 2.0 / 3.0 + plan.recompute_projections / 3.0
     )
     return again / 3.0 / (matmul + attention)
-
-
-def check_plan(model: Model, plan: Plan, work: Work, ranks: float) -> None:
-    """Refuse a plan that cannot be run, with the reason and the nearest that can.
-
-    Raises
-    ------
-    PerfcoreError
-        With every problem on a line.
-    """
-    wrong = [said for said in _problems(model, plan, work, ranks) if said]
-    if wrong:
-        raise PerfcoreError(wrong)
-
-
-def _problems(model: Model, plan: Plan, work: Work, ranks: float) -> list[str]:
-    product = plan.tp * plan.pp * plan.cp * plan.dp
-    stage = math.ceil(model.layers / plan.pp)
-    sequences = work.global_batch / plan.dp
-    return [
-        _if(product != ranks, f"--chips: tp x pp x cp x dp is {product:.0f}, not the {ranks:.0f} ranks there are"),
-        _if(
-            model.heads % plan.tp != 0,
-            f"--tp: found {plan.tp:.0f}; allowed: a divisor of the {model.heads:.0f} heads, such as "
-            f"{nearest_divisor(model.heads, plan.tp)}",
-        ),
-        _if(
-            plan.pp > model.layers or (plan.pp > 1 and stage * (plan.pp - 1) >= model.layers + 2),
-            f"--pp: found {plan.pp:.0f}; {model.layers:.0f} layers leave a stage empty; nearest: "
-            f"{nearest_divisor(model.layers, plan.pp)}",
-        ),
-        _if(
-            sequences < 1,
-            f"--global-batch: found {work.global_batch:.0f}; allowed: at least one sequence for each of the "
-            f"{plan.dp:.0f} data-parallel ranks",
-        ),
-        _if(
-            model.experts > 0 and model.experts % plan.ep != 0,
-            f"--ep: found {plan.ep:.0f}; allowed: a divisor of the {model.experts:.0f} experts, such as "
-            f"{nearest_divisor(max(model.experts, 1), plan.ep)}",
-        ),
-        _if(model.experts == 0 and plan.ep > 1, f"--ep: found {plan.ep:.0f}; the model has no experts; leave it out"),
-        _if(
-            (plan.dp * plan.cp * plan.tp) % plan.ep != 0,
-            f"--ep: found {plan.ep:.0f}; allowed: a divisor of dp x cp x tp = {plan.dp * plan.cp * plan.tp:.0f}",
-        ),
-        _if(
-            plan.cp > 1 and work.seq % (2 * plan.cp) != 0,
-            f"--cp: found {plan.cp:.0f}; allowed: a number twice of which divides the sequence of {work.seq:.0f}",
-        ),
-    ]
-
-
-def _if(condition: bool, said: str) -> str:
-    return said if condition else ""
-
-
-def nearest_divisor(number: float, wanted: float) -> int:
-    """Return the divisor of a number nearest to the one wanted, the smaller of two.
-
-    >>> nearest_divisor(96.0, 7.0), nearest_divisor(126.0, 16.0)
-    (6, 14)
-    """
-    whole = int(number)
-    divisors = [d for d in range(1, whole + 1) if whole % d == 0]
-    return min(divisors, key=lambda d: (abs(d - wanted), d))
-
-
-def with_plan(question: Question, **changes: Any) -> Question:
-    """Return a question with parts of its plan changed."""
-    return replace(question, plan=question.plan._replace(**changes))

@@ -120,7 +120,7 @@ def _compiled(progress: Callable[[str], None] | None) -> Callable[..., None]:
         progress("compiling the search; once for each version, a few seconds")
     from perfcore.kernels import search as loops
 
-    _warm(loops)
+    _warm(kernels, loops)
     if progress:
         progress("")
 
@@ -157,7 +157,7 @@ def _fill_by_storage(
         costs[:, rows], memory[rows] = some, mine
 
 
-def _warm(loops: Any) -> None:
+def _warm(kernels: Any, loops: Any) -> None:
     """Run the loops once on nothing, so that loading or compiling is not counted as searching."""
     from perfcore.formulas.records import Machine, Model, Plan, Work
     from perfcore.formulas.storage import Storage
@@ -165,5 +165,5 @@ def _warm(loops: Any) -> None:
     one = np.ones(0)
     records = [kind(*(1.0,) * len(kind._fields)) for kind in (Model, Work, Machine, Software, Storage)]
     plans = np.ones((0, len(Plan._fields)))
-    loops.fill(*records, plans, one, np.ones((len(loops.COSTS), 0)), one.copy())
-    loops.times(one, one, one, one.copy(), np.ones((len(loops.COSTS), 0)), np.inf, 1.0, 1.0, one.copy())
+    kernels.ready(loops.fill, *records, plans, one, np.ones((len(loops.COSTS), 0)), one.copy())
+    kernels.ready(loops.times, one, one, one, one.copy(), np.ones((len(loops.COSTS), 0)), np.inf, 1.0, 1.0, one.copy())

@@ -2,19 +2,21 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 from perfcore import chips as catalogue
 from perfcore import efficiency, models, systems
 from perfcore import software as eras
 from perfcore.errors import PerfcoreError
-from perfcore.formulas.records import Plan, Work
+from perfcore.formulas.records import Work
 from perfcore.intervals import interval
 from perfcore.machine import Setting, rate_of
 from perfcore.models import ModelFile
 from perfcore.precisions import find as find_precision
-from perfcore.questions import RECOMPUTE, Answer, Question, answer, check_plan
+from perfcore.questions import RECOMPUTE, Answer, Question, answer, plan_of
+from perfcore.refusals import impossible, too_big
 from perfcore.searching import Found, search
 from perfcore.spoken import binding, breakdown, plan_words, sensitivities
 
@@ -100,39 +102,41 @@ def train(
     work = _work(known, global_batch, seq, said)
     setting = _setting(chip, system, software, precision, said)
     wanted = _wanted(given)
-    ranks = _count(chips) * setting.devices
+    ranks = _whole("--chips", chips) * setting.devices
     if setting.devices > 1:
         said.append(f"degrees of the plan count devices: {setting.devices} a chip, {ranks} in all")
-    base = Question(known.record, setting, chips, _first_plan(wanted), work)
+    if tokens is not None and not (isinstance(tokens, Real) and 0 < tokens < math.inf):
+        raise PerfcoreError(f"--tokens: found {tokens!r}; allowed: a number above 0")
+    base = Question(known.record, setting, int(chips), plan_of(), work)
     found = search(base, ranks, wanted, progress)
     if not len(found.table):
-        raise _impossible(base, ranks, wanted)
+        raise impossible(base, ranks, wanted)
     if found.best is None:
-        raise _too_big(base, ranks, found, wanted, progress)
+        raise too_big(base, found, wanted, progress)
     return _result(known, base, found, tokens, said)
 
 
-def _count(chips: int) -> int:
-    if isinstance(chips, bool) or chips != int(chips) or chips < 1:
-        raise PerfcoreError(f"--chips: found {chips}; allowed: a whole number of 1 or more")
-    return int(chips)
+def _whole(label: str, value: Any, least: int = 1, most: int | None = None) -> int:
+    """Return a whole number that a user gave."""
+    real = isinstance(value, Real) and not (isinstance(value, bool) and most != 1) and math.isfinite(value)
+    if not real or value != int(value) or value < least or (most is not None and value > most):
+        allowed = f"a whole number of {least} or more" if most is None else f"{least} to {most}"
+        raise PerfcoreError(f"{label}: found {value!r}; allowed: {allowed}")
+    return int(value)
 
 
 def _work(known: ModelFile, global_batch: int | None, seq: int | None, said: list[str]) -> Work:
     """Return sequence and batch, the model's own where they are not given."""
-    length = float(seq) if seq is not None else known.seq
+    length = float(_whole("--seq", seq)) if seq is not None else known.seq
     if length is None:
         raise PerfcoreError(f"--seq: {known.name} states no training sequence; give one")
     if known.max_seq is not None and length > known.max_seq:
         raise PerfcoreError(
             f"--seq: found {length:.0f}; {known.name} takes at most {known.max_seq:.0f} tokens; give that or less"
         )
-    batch = float(global_batch) if global_batch is not None else known.global_batch
+    batch = float(_whole("--global-batch", global_batch)) if global_batch is not None else known.global_batch
     if batch is None:
         raise PerfcoreError(f"--global-batch: {known.name} states no batch; give the sequences of a step")
-    for name, value in (("--seq", length), ("--global-batch", batch)):
-        if value < 1 or value != int(value):
-            raise PerfcoreError(f"{name}: found {value:g}; allowed: a whole number of 1 or more")
     if seq is None:
         said.append(f"seq: {length:.0f} tokens, of the model's own training")
     if global_batch is None:
@@ -167,6 +171,7 @@ def _usual_precision(item: catalogue.Item) -> str:
 
 
 NUMBERS = ("tp", "pp", "vp", "cp", "dp", "ep", "micro_batch", "shard", "sequence_parallel")
+LIMITS = {"shard": (0, 3), "sequence_parallel": (0, 1)}
 
 
 def _wanted(given: Mapping[str, float | str | None]) -> dict[str, float]:
@@ -184,77 +189,9 @@ def _wanted(given: Mapping[str, float | str | None]) -> dict[str, float]:
                 raise PerfcoreError(f"{label}: found {value!r}; allowed: {', '.join(RECOMPUTE)}")
             wanted[name] = float(list(RECOMPUTE).index(str(value)))
             continue
-        number = float(value)
-        least = 0 if name in ("shard", "sequence_parallel") else 1
-        if number != int(number) or number < least or (name == "shard" and number > 3):
-            allowed = "0 to 3" if name == "shard" else f"a whole number of {least} or more"
-            raise PerfcoreError(f"{label}: found {value}; allowed: {allowed}")
-        wanted[name] = number
+        least, most = LIMITS.get(name, (1, None))
+        wanted[name] = float(_whole(label, value, least, most))
     return wanted
-
-
-def _first_plan(wanted: Mapping[str, float]) -> Plan:
-    """Return a plan of the given degrees, for messages."""
-    return Plan(*(1.0,) * 8, 0.0, 1.0, *(0.0,) * 7)._replace(
-        **{name: wanted[name] for name in ("tp", "pp", "vp", "cp", "dp", "ep", "micro_batch") if name in wanted}
-    )
-
-
-def _impossible(base: Question, ranks: int, wanted: Mapping[str, float]) -> PerfcoreError:
-    """Say why no plan is legal, and which number of chips or which degree would do."""
-    plan = base.plan
-    cut = plan.tp * plan.pp * plan.cp
-    if ranks % cut == 0 and "dp" not in wanted:
-        plan = plan._replace(dp=ranks / cut)
-    try:
-        check_plan(base.model, plan, base.work, ranks)
-    except PerfcoreError as problem:
-        return problem
-    near = [n for n in _nearby(ranks) if len(search_table(base, n, wanted))]
-    hint = f"; nearest number of chips that can: {near[0] // base.setting.devices}" if near else ""
-    said = ", ".join(f"{name}={value:g}" for name, value in wanted.items()) or "any degrees"
-    return PerfcoreError(
-        f"--chips: no legal plan cuts {base.model.layers:.0f} layers, {base.model.heads:.0f} heads and a batch of "
-        f"{base.work.global_batch:.0f} over {ranks} ranks with {said}{hint}"
-    )
-
-
-def search_table(base: Question, ranks: int, wanted: Mapping[str, float]) -> Any:
-    """Return the legal plans on another number of ranks."""
-    from perfcore.plans import legal_plans
-
-    return legal_plans(base.model, base.work, ranks, _domain(base), wanted)
-
-
-def _domain(base: Question) -> int:
-    return base.setting.system.domain_chips * base.setting.devices
-
-
-def _nearby(ranks: int) -> list[int]:
-    """Return numbers of ranks, the nearest first."""
-    around = {max(1, ranks + step) for step in range(-64, 65)} | {2**k for k in range(20)}
-    return sorted(around - {ranks}, key=lambda n: (abs(n - ranks), n))
-
-
-def _too_big(
-    base: Question, ranks: int, found: Found, wanted: Mapping[str, float], progress: Callable[[str], None] | None
-) -> PerfcoreError:
-    """Say how much memory the smallest plan needs, and on how many chips the model would fit."""
-    least = found.memory.min() / GIGA
-    has = base.machine().memory_bytes / GIGA
-    said = (
-        f"--chips: the model does not fit: the smallest of {len(found.table):,} legal plans needs {least:,.1f} GB a "
-        f"chip, {base.setting.chip.name} has {has:,.0f}"
-    )
-    free = {name: value for name, value in wanted.items() if name != "dp"}
-    for doubling in range(1, 11):
-        more = ranks * 2**doubling
-        if more > base.work.global_batch * base.model.layers * base.model.heads:
-            break
-        question = replace(base, chips=base.chips * 2**doubling)
-        if search(question, more, free, progress).best is not None:
-            return PerfcoreError(f"{said}; nearest: {question.chips:,} chips")
-    return PerfcoreError(f"{said}; more chips do not help with what is given")
 
 
 def _result(known: ModelFile, base: Question, found: Found, tokens: float | None, said: list[str]) -> Training:

@@ -18,7 +18,10 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["commands.md", "terms.md", "rules.md", "catalogue.md", "published.md"])
+PAGES = ("commands.md", "terms.md", "rules.md", "catalogue.md", "published.md", "validation.md", "validation.svg")
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_page_is_current(page: str) -> None:
     written = generator().PAGES[page]()
     assert (DOCS / page).read_text(encoding="utf-8") == written, "run: python docs/generate.py"

@@ -29,7 +29,7 @@ from perfcore.formulas import (
     traffic,
 )
 
-__all__ = ["compiled", "is_cold"]
+__all__ = ["compiled", "is_cold", "ready"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 HERE = Path(__file__).resolve().parent
@@ -39,7 +39,7 @@ _MODULES = (gemm, collectives, activations, states, footprint, pipeline, layer, 
 def _cache_folder() -> Path:
     """Return where compiled code is kept: the platform's cache folder, one sub-folder for each state of the sources."""
     given = os.environ.get("PERFCORE_CACHE_DIR")
-    home = Path.home()
+    home = _home()
     standard = {"darwin": home / "Library/Caches", "win32": Path(os.environ.get("LOCALAPPDATA", str(home)))}
     base = (
         Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or standard.get(sys.platform, home / ".cache"))
@@ -48,6 +48,14 @@ def _cache_folder() -> Path:
     for path in sorted([*HERE.glob("*.py"), *HERE.parent.glob("formulas/*.py")]):
         digest.update(path.read_bytes())
     return base / "perfcore" / f"{__version__}-{digest.hexdigest()[:16]}"
+
+
+def _home() -> Path:
+    """Return the home folder; one that cannot be written where the user has none, as in some containers."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(os.devnull)
 
 
 def _usable(folder: Path) -> bool:
@@ -87,3 +95,25 @@ def compiled(function: F) -> F:
     made: Any = numba.njit(nogil=True, cache=CACHED, error_model="numpy")(function)
     compiled_function: F = made
     return compiled_function
+
+
+def ready(loop: Callable[..., None], *arguments: Any) -> None:
+    """Call a loop for the first time, which loads or compiles it; a cache that is broken or full is emptied.
+
+    A file cut short raises whatever unpickling it raises, so everything is caught; what the loop itself raises comes
+    again.
+    """
+    for _ in range(2):  # a broken cache may be a full one too
+        try:
+            return loop(*arguments)
+        except Exception:
+            if not CACHED:
+                raise
+            _forget()
+    return loop(*arguments)
+
+
+def _forget() -> None:
+    """Delete the compiled code of this state of the sources."""
+    for path in (*FOLDER.rglob("*.nbi"), *FOLDER.rglob("*.nbc")):
+        path.unlink(missing_ok=True)
