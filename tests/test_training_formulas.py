@@ -287,6 +287,8 @@ def test_a_single_network_port() -> None:
     gather = 2 + 31 / 32 * 1600 / 10
     found = traffic.sharded_traffic(800.0, 0.0, plan(dp=32.0, shard=3.0), MOVER, port)
     assert found == pytest.approx((gather, 2 * gather), rel=CLOSE)
+    cut = traffic.sharded_traffic(800.0, 0.0, plan(tp=4.0, dp=4.0, shard=3.0), MOVER, port)
+    assert cut.forward_s == 2 + 3 / 4 * 1600 / 10  # 4 ranks in 2 domains, since 4 tensor-parallel ranks stand between
     inside = 1 + 7 / 8 * 1600 / 100  # and within a domain it needs none
     found = traffic.sharded_traffic(800.0, 0.0, plan(dp=8.0, shard=3.0), MOVER, port)
     assert found == pytest.approx((inside, 2 * inside), rel=CLOSE)
@@ -359,6 +361,26 @@ def test_mla_projections() -> None:
     # 2112 columns are padded to 17 x 128 = 2176 where they are a side of the array
     assert found.forward_s == 2 * 128 * (weights + rotary + 7168 * 64)
     assert sum(found) == 3 * found.forward_s
+
+
+def test_mla_without_a_query_latent() -> None:
+    """DeepSeek-V2-Lite: queries from the width of 2048; 512 + 64 down, padded to 5 x 128; 16 heads of 192 and 128."""
+    lite = models.load("deepseek_v2_lite").record
+    weights = 2048 * 640 + 2048 * 16 * 192 + 512 * 16 * 256 + 16 * 128 * 2048
+    assert layer.attention_linear(lite, plan(), 128.0, COUNTER).forward_s == 2 * 128 * weights
+
+
+def test_the_speed_of_an_attention_kernel() -> None:
+    """Half the speed of the generation's best takes twice as long."""
+    soft = NOTHING_HIDDEN._replace(attention_factor=0.5)
+    found = layer.attention_time(GQA, plan(), 4096.0, 4096.0, COUNTER, soft)
+    best = layer.attention_time(GQA, plan(), 4096.0, 4096.0, COUNTER, NOTHING_HIDDEN)
+    assert found == (2 * best.forward_s, 2 * best.data_s, 0.0)
+
+
+@pytest.mark.parametrize(("seq", "window", "keys"), [(4096, 0, 2048), (4096, 1024, 1024), (4096, 3000, 2048)])
+def test_keys_of_a_query(seq: float, window: float, keys: float) -> None:
+    assert layer.seen_tokens(float(seq), float(window)) == keys
 
 
 def test_causal_attention_counts_half_the_keys() -> None:
@@ -720,7 +742,10 @@ def test_a_step_is_put_together() -> None:
 # --- the step --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("chips", "share"), [(8, 0.0), (16, 0.01), (128, 0.02), (8 * 2**9, 0.03), (4, 0.0)])
+@pytest.mark.parametrize(
+    ("chips", "share"),
+    [(8, 0.0), (12, 0.01 * math.log2(1.5) ** 0.5), (16, 0.01), (128, 0.02), (8 * 2**9, 0.03), (4, 0.0)],
+)
 def test_stragglers(chips: float, share: float) -> None:
     """0.01 x the root of the doublings of domains of 8."""
     soft = NOTHING_HIDDEN._replace(straggler=0.01)
@@ -738,6 +763,7 @@ def test_the_optimizer_moves_40_bytes_a_parameter() -> None:
     slow = MOVER._replace(memory_bytes_s=100.0, memory_efficiency=0.5)
     assert step.optimizer_seconds(100.0, 0.0, plan(dp=4.0), slow) == 100 * 40 / 50
     assert step.optimizer_seconds(100.0, 0.0, plan(dp=4.0, shard=1.0), slow) == 100 * 40 / 50 / 4
+    assert step.optimizer_seconds(0.0, 100.0, plan(dp=16.0, ep=8.0), slow) == 100 * 40 / 50
     # 8 expert-parallel ranks of 16 leave 2 copies of an expert
     assert step.optimizer_seconds(0.0, 100.0, plan(dp=16.0, ep=8.0, shard=1.0), slow) == 100 * 40 / 50 / 2
 
