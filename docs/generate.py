@@ -4,6 +4,7 @@ import csv
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from inspect import cleandoc
 from pathlib import Path
 from types import ModuleType
 
@@ -38,7 +39,7 @@ def command_page() -> str:
     for name in COMMANDS:
         command = import_module(f"perfcore.cli.{name}").command
         usage = " ".join(p.metavar or "" for p in command.params if isinstance(p, click.Argument))
-        parts += ["", f"## perfcore {name} {usage}", "", (command.help or "").strip(), ""]
+        parts += ["", f"## perfcore {name} {usage}", "", cleandoc(command.help or ""), ""]
         options = [p for p in command.params if isinstance(p, click.Option)]
         parts.append(table(["option", "does"], [[f"`{_spelt(o)}`", o.help or ""] for o in options]))
         parts += ["", "```text", (command.epilog or "").replace("\b\n", "").strip(), "```"]
