@@ -13,7 +13,7 @@ FAMILIES = (
     ("H100", "#D55E00", "square"),
     ("B200, B300, GB200, GB300", "#009E73", "triangle"),
     ("TPU v4 to v7", "#CC79A7", "diamond"),
-    ("Ascend 910B, Gaudi2", "#222222", "cross"),
+    ("others (Ascend, Gaudi2, Trainium, V100)", "#222222", "cross"),
 )
 LEGEND_AT = (84, 152, 222, 436, 566)
 TITLES = ("source of the row left out of the fit", "fitted on all rows")
