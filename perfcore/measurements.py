@@ -87,7 +87,7 @@ def _question(row: Row, mode: str, said: list[str]) -> Question:
     setting = Setting(chip, system, _loaded(used, mode), precision, _attention_kernel(row, used), mode)
     count = row.needed("n_chips")
     ranks = count * setting.devices
-    work = Work(row.needed("seq"), _global_batch(row))
+    work = Work(row.needed("seq"), _global_batch(row, ranks))
     return Question(
         model,
         setting,
@@ -175,10 +175,15 @@ def _reduces_in_half(row: Row, used: SoftwareFile) -> bool:
     return "PURE" in row.text("framework") or (sharded and not row.text("precision").startswith("amp"))
 
 
-def _global_batch(row: Row) -> float:
+def _global_batch(row: Row, ranks: float) -> float:
+    """Return the sequences of a step, or what micro-batch, accumulation and data-parallel ranks make of them."""
     given = row.number("gbs_seqs")
     if given:
         return given
+    micro_batch, steps = row.number("mbs"), row.number("grad_accum")
+    if micro_batch and steps:
+        cut = row.or_else("TP", 1.0) * row.or_else("PP", 1.0) * row.or_else("CP", 1.0)
+        return micro_batch * steps * ranks / cut
     raise SkippedError("gbs_seqs (sequences a step) is not given")
 
 

@@ -169,13 +169,14 @@ def _document(software_id: str) -> Mapping[str, Any]:
 
 
 def for_framework(framework: str) -> str | None:
-    """Return the software a framework's name in a table stands for, by the longest known beginning.
+    """Return the software a framework's name in a table stands for, by the longest known name it starts with or holds.
 
-    >>> for_framework("Megatron-Bridge 26.02.01"), for_framework("my own")
-    ('megatron_bridge_2025', None)
+    >>> for_framework("Megatron-Bridge 26.02.01"), for_framework("own fork of torchtitan"), for_framework("my own")
+    ('megatron_bridge_2025', 'torchtitan_2024', None)
     """
     text = framework.strip().lower()
-    return next((software_id for start, software_id in _prefixes() if text.startswith(start)), None)
+    starting = next((software_id for start, software_id in _prefixes() if text.startswith(start)), None)
+    return starting or next((software_id for name, software_id in _prefixes() if name in text), None)
 
 
 @cache

@@ -109,6 +109,11 @@ def test_a_model_by_name_needs_no_columns() -> None:
     assert named.question.plan.vp == 5  # 20 layers a stage, four to a chunk, as Bridge usually runs
 
 
+def test_a_batch_follows_from_its_parts() -> None:
+    """1 sequence x 384 micro-batches x 384 / (8 x 12) data-parallel ranks are 1,536."""
+    assert case(gbs_seqs="", grad_accum="384").question.work.global_batch == 1536
+
+
 def test_the_words_of_frameworks() -> None:
     shard = case(shard_mode="FSDP shard group 64", PP="1", mbs="4", n_chips="512").question.plan
     assert (shard.shard, shard.shard_group) == (3, 64)
