@@ -24,7 +24,7 @@ NEEDED = ("chip", "n_chips", "seq")
 GIGABIT = 1e9 / 8
 SLICES = re.compile(r"(\d+) slices?(?:\(s\))? of (\d+)")
 GROUP = re.compile(r"shard group (\d+)")
-ONE_GO = 16  # sequences of a rank that are taken as one micro-batch where a run does not say
+USUAL_TOKENS = 8192  # of a micro-batch, at most, where a run without a pipeline does not say
 CONTRADICTION = 1.25  # a row whose step time and rate differ by more contradicts itself
 
 
@@ -226,14 +226,15 @@ def _plan(row: Row, model: Model, work: Work, ranks: float, setting: Setting, sa
 
 
 def _micro_batch(row: Row, work: Work, dp: float, pp: float, said: list[str]) -> float:
-    """Return the sequences of a micro-batch; where they are not given, a small share in one go without a pipeline."""
+    """Return the sequences of a micro-batch; where they are not given, as many as hold the usual number of tokens."""
     given = row.number("mbs")
     if given:
         return given
     steps, share = row.number("grad_accum"), work.global_batch / dp
     if steps:
         return share / steps
-    taken = share if pp == 1 and 1 <= share <= ONE_GO else 1.0
+    most = int(min(share, USUAL_TOKENS / work.seq)) if pp == 1 else 1
+    taken = next((float(n) for n in range(most, 1, -1) if share % n == 0), 1.0)
     said.append(f"mbs not given: {taken:g}")
     return taken
 

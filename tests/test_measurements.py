@@ -114,6 +114,16 @@ def test_a_batch_follows_from_its_parts() -> None:
     assert case(gbs_seqs="", grad_accum="384").question.work.global_batch == 1536
 
 
+@pytest.mark.parametrize(
+    ("seq", "pp", "taken"), [("1024", "1", 8), ("4096", "1", 2), ("8192", "1", 1), ("1024", "12", 1)]
+)
+def test_a_micro_batch_that_is_not_given(seq: str, pp: str, taken: int) -> None:
+    """At most 8,192 tokens, a divisor of a rank's 32 (with 12 stages: 384) sequences; one with a pipeline."""
+    found = case(mbs="", seq=seq, PP=pp, n_chips="384", gbs_seqs="1536")
+    assert found.question.plan.micro_batch == taken
+    assert f"mbs not given: {taken}" in found.assumptions
+
+
 def test_the_words_of_frameworks() -> None:
     shard = case(shard_mode="FSDP shard group 64", PP="1", mbs="4", n_chips="512").question.plan
     assert (shard.shard, shard.shard_group) == (3, 64)
