@@ -18,7 +18,6 @@ RECOMPUTE: Mapping[str, tuple[float, float, float, float, float]] = {
     "selective": (0.0, 0.0, 1.0, 0.0, 0.0),
     "full": (1.0, 1.0, 1.0, 1.0, 1.0),
 }
-SCHEDULES = ("1f1b", "zb-1p", "zb-2p")
 
 
 @dataclass(frozen=True)
