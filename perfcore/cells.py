@@ -84,7 +84,7 @@ def read_rows(path: Path, needed: tuple[str, ...]) -> list[Row]:
         if path.is_file() and path.stat().st_size > LARGEST_TABLE:
             raise PerfcoreError(f"{path}: found {path.stat().st_size:,} bytes; allowed: at most {LARGEST_TABLE:,}")
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(file, restval="")
             header = [name.strip() for name in reader.fieldnames or []]
             rows = [Row({(k or "").strip(): v for k, v in cells.items() if isinstance(v, str)}) for cells in reader]
     except OSError as problem:
