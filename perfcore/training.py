@@ -23,6 +23,7 @@ from perfcore.spoken import binding, breakdown, plan_words, sensitivities
 __all__ = ["Training", "train"]
 
 ALTERNATIVES = 5
+LARGEST = 10**12  # of a count that is given; its divisors are tried one by one
 GIGA = 1e9
 USUAL_SEQ, USUAL_TOKENS = 4096.0, 2.0**22  # taken, and said, where neither model nor user gives them
 
@@ -123,6 +124,8 @@ def _whole(label: str, value: Any, least: int = 1, most: int | None = None) -> i
     if not real or value != int(value) or value < least or (most is not None and value > most):
         allowed = f"a whole number of {least} or more" if most is None else f"{least} to {most}"
         raise PerfcoreError(f"{label}: found {value!r}; allowed: {allowed}")
+    if value > LARGEST:
+        raise PerfcoreError(f"{label}: found {value!r}; allowed: at most {LARGEST:,}")
     return int(value)
 
 
