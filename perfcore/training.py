@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 from perfcore import chips as catalogue
@@ -153,6 +154,9 @@ def _work(known: ModelFile, global_batch: int | None, seq: int | None, said: lis
 def _setting(
     chip: str, system: str | None, software_name: str | None, precision: str | None, said: list[str]
 ) -> Setting:
+    for label, name in (("--system", system), ("--software", software_name), ("--precision", precision)):
+        if name is not None and not isinstance(name, str | Path):
+            raise PerfcoreError(f"{label}: found {name!r}; allowed: a name")
     item = catalogue.load(chip)
     if item.kind not in ("chip", "part"):
         raise PerfcoreError(f"--chip: {item.name} is a {item.kind}; name a chip")
@@ -162,7 +166,9 @@ def _setting(
     said += [f"system: {sentence}" for sentence in joined.assumptions]
     used = eras.load(software_name or eras.default_for(str(item.document.get("vendor", ""))))
     if not software_name:
-        said.append(f"software: {used.name}, the newest known for the vendor of the chip")
+        own = item.document.get("vendor") in used.document.get("default_for", ())
+        whose = "the vendor of the chip" if own else "NVIDIA, since none is known for the vendor of the chip"
+        said.append(f"software: {used.name}, the newest known for {whose}")
     form = precision or _usual_precision(item)
     if not precision:
         said.append(f"precision: {form}")
