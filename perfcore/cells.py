@@ -10,6 +10,7 @@ from perfcore.errors import PerfcoreError
 __all__ = ["Row", "SkippedError", "read_rows"]
 
 LARGEST_TABLE = 200_000_000
+SMALLEST, LARGEST = 1e-15, 1e15  # beyond them no cell means what its column says, and products overflow
 
 
 class SkippedError(Exception):
@@ -50,6 +51,8 @@ class Row:
             raise SkippedError(f"{column}: found {said[:40]!r}; allowed: a number") from None
         if not math.isfinite(value) or value < 0 or "_" in said:
             raise SkippedError(f"{column}: found {said[:40]!r}; allowed: a number of 0 or more")
+        if value and not SMALLEST <= value <= LARGEST:
+            raise SkippedError(f"{column}: found {said[:40]!r}; allowed: 0, or {SMALLEST:g} to {LARGEST:g}")
         return value
 
     def needed(self, column: str) -> float:
@@ -84,7 +87,7 @@ def read_rows(path: Path, needed: tuple[str, ...]) -> list[Row]:
         if path.is_file() and path.stat().st_size > LARGEST_TABLE:
             raise PerfcoreError(f"{path}: found {path.stat().st_size:,} bytes; allowed: at most {LARGEST_TABLE:,}")
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(file, restval="")
             header = [name.strip() for name in reader.fieldnames or []]
             rows = [Row({(k or "").strip(): v for k, v in cells.items() if isinstance(v, str)}) for cells in reader]
     except OSError as problem:

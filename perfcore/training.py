@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 from perfcore import chips as catalogue
@@ -23,6 +24,7 @@ from perfcore.spoken import binding, breakdown, plan_words, sensitivities
 __all__ = ["Training", "train"]
 
 ALTERNATIVES = 5
+LARGEST = 10**12  # of a count that is given; its divisors are tried one by one
 GIGA = 1e9
 MOST_CHIPS, MOST = 10_000_000, 10**9
 USUAL_SEQ, USUAL_TOKENS = 4096.0, 2.0**22  # taken, and said, where neither model nor user gives them
@@ -124,6 +126,8 @@ def _whole(label: str, value: Any, least: int = 1, most: int | None = None) -> i
     if not real or value != int(value) or value < least or (most is not None and value > most):
         allowed = f"a whole number of {least} or more" if most is None else f"a whole number from {least} to {most:,}"
         raise PerfcoreError(f"{label}: found {value!r}; allowed: {allowed}")
+    if value > LARGEST:
+        raise PerfcoreError(f"{label}: found {value!r}; allowed: at most {LARGEST:,}")
     return int(value)
 
 
@@ -151,6 +155,9 @@ def _work(known: ModelFile, global_batch: int | None, seq: int | None, said: lis
 def _setting(
     chip: str, system: str | None, software_name: str | None, precision: str | None, said: list[str]
 ) -> Setting:
+    for label, name in (("--system", system), ("--software", software_name), ("--precision", precision)):
+        if name is not None and not isinstance(name, str | Path):
+            raise PerfcoreError(f"{label}: found {name!r}; allowed: a name")
     item = catalogue.load(chip)
     if item.kind not in ("chip", "part"):
         raise PerfcoreError(f"--chip: {item.name} is a {item.kind}; name a chip")
@@ -160,7 +167,9 @@ def _setting(
     said += [f"system: {sentence}" for sentence in joined.assumptions]
     used = eras.load(software_name or eras.default_for(str(item.document.get("vendor", ""))))
     if not software_name:
-        said.append(f"software: {used.name}, the newest known for the vendor of the chip")
+        own = item.document.get("vendor") in used.document.get("default_for", ())
+        whose = "the vendor of the chip" if own else "NVIDIA, since none is known for the vendor of the chip"
+        said.append(f"software: {used.name}, the newest known for {whose}")
     form = precision or _usual_precision(item)
     if not precision:
         said.append(f"precision: {form}")

@@ -25,6 +25,7 @@ KERNELS = ("message_bytes", "category", "op")
 class Predicted:
     """A row that was predicted."""
 
+    number: int  # of the row in its table; ids may be there twice
     case: Case
     time_s: float
     interval_s: tuple[float, float]
@@ -101,10 +102,10 @@ def _predict(row: Row, number: int, mode: str) -> Predicted | tuple[Row, int, st
     except (SkippedError, PerfcoreError) as reason:
         return row, number, str(reason)
     low, high, kind = interval(case.question, found)
-    return Predicted(case, found.time_s, (low, high), kind)
+    return Predicted(number, case, found.time_s, (low, high), kind)
 
 
-def _row(one: Predicted, baseline: dict[str, float]) -> dict[str, Any]:
+def _row(one: Predicted, baseline: dict[int, float]) -> dict[str, Any]:
     case = one.case
     ends = sorted(case.in_quantity(end) for end in one.interval_s)
     return {
@@ -116,7 +117,7 @@ def _row(one: Predicted, baseline: dict[str, float]) -> dict[str, Any]:
         "predicted_interval": ends,
         "measured": case.measured,
         "error": one.error,
-        "baseline_error": baseline.get(case.row_id),
+        "baseline_error": baseline.get(one.number),
         "evidence": one.evidence,
         "skipped": None,
         "assumptions": list(case.assumptions),
@@ -144,7 +145,7 @@ def _utilisation(one: Predicted) -> float:
     return flop_per_step(question.model, question.work) / (one.case.measured_s * peak)
 
 
-def _baseline(predicted: list[Predicted]) -> dict[str, float]:
+def _baseline(predicted: list[Predicted]) -> dict[int, float]:
     """Return the error of one efficiency for each chip and precision: the median over the other sources.
 
     Where a chip and precision have one source only, the median over its own rows, which favours the baseline.
@@ -156,7 +157,7 @@ def _baseline(predicted: list[Predicted]) -> dict[str, float]:
     for one in predicted:
         mine = groups[_kind(one)]
         others = [value for source, value in mine if source != one.case.source] or [value for _, value in mine]
-        errors[one.case.row_id] = _utilisation(one) / median(others) - 1.0
+        errors[one.number] = _utilisation(one) / median(others) - 1.0
     return errors
 
 
@@ -164,7 +165,7 @@ def _kind(one: Predicted) -> tuple[str, str]:
     return one.case.chip, one.case.question.setting.precision.format
 
 
-def _summary(predicted: list[Predicted], baseline: dict[str, float], skipped: int) -> dict[str, Any]:
+def _summary(predicted: list[Predicted], baseline: dict[int, float], skipped: int) -> dict[str, Any]:
     return {
         **_errors(predicted, baseline),
         "skipped": skipped,
@@ -182,7 +183,7 @@ def _share(inside: Iterable[bool]) -> float | None:
 
 
 def _by(
-    predicted: list[Predicted], baseline: dict[str, float], key: Callable[[Predicted], str]
+    predicted: list[Predicted], baseline: dict[int, float], key: Callable[[Predicted], str]
 ) -> dict[str, dict[str, Any]]:
     groups: dict[str, list[Predicted]] = defaultdict(list)
     for one in predicted:
@@ -190,14 +191,14 @@ def _by(
     return {name: _errors(groups[name], baseline) for name in sorted(groups)}
 
 
-def _errors(predicted: list[Predicted], baseline: dict[str, float]) -> dict[str, Any]:
+def _errors(predicted: list[Predicted], baseline: dict[int, float]) -> dict[str, Any]:
     """Return count, mean, median, maximum and bias of the error, and the mean of the baseline's."""
     if not predicted:
         names = ("mean_abs", "median_abs", "max_abs", "bias", "baseline_mean_abs", "baseline_median_abs")
         return {"n": 0, **dict.fromkeys(names)}
     signed = [one.error for one in predicted]
     size = [abs(error) for error in signed]
-    constant = [abs(baseline[one.case.row_id]) for one in predicted]
+    constant = [abs(baseline[one.number]) for one in predicted]
     return {
         "n": len(predicted),
         "mean_abs": fmean(size),
