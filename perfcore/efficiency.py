@@ -134,6 +134,19 @@ def is_fitted(chip_id: str) -> bool:
     return any(chip_id in chips and "fit" in _document(generation) for generation, (chips, _) in _heads().items())
 
 
+def fitted_sources(chip_id: str, shares: tuple[str, ...]) -> frozenset[str]:
+    """Return the sources of step times behind the fitted shares of a chip's generation; none if one is not fitted.
+
+    >>> fitted_sources("nvidia_rubin_r200_288gb", ("gemm_16bit",))
+    frozenset()
+    """
+    for generation, (chips, _) in _heads().items():
+        document = _document(generation)
+        if chip_id in chips and all(share in document.get("fitted", {}) for share in shares):
+            return frozenset(document["fit"]["sources"])
+    return frozenset()
+
+
 @cache
 def for_generation(generation: str, mode: str = "fitted") -> Efficiency:
     """Return what the kernels of a generation reach; what its file leaves open comes from its family or the default.

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from perfcore import efficiency
+from perfcore.machine import known_id
 from perfcore.questions import Answer, Question
 from perfcore.reader import SPECS, read_toml
 
@@ -30,9 +31,11 @@ def ratios(kind: str) -> tuple[float, float]:
 def kind_of(question: Question) -> str:
     """Say what the constants rest on: ``known``; ``new_software`` or ``new_chip`` without published step times."""
     setting = question.setting
-    if not efficiency.is_fitted(setting.chip.id):
+    shares = ("gemm_16bit", f"gemm_{setting.precision.bits}bit")
+    runs = efficiency.fitted_sources(known_id(setting.chip), shares)
+    if not runs:
         return "new_chip"
-    return "known" if "fit" in setting.software.document else "new_software"
+    return "known" if runs & set(setting.software.document.get("fit", {}).get("sources", ())) else "new_software"
 
 
 def interval(question: Question, found: Answer) -> tuple[float, float, str]:

@@ -9,6 +9,7 @@ from perfcore.errors import PerfcoreError
 from perfcore.formulas.records import Machine
 from perfcore.precisions import Precision
 from perfcore.quantity import interval_of
+from perfcore.reader import SPECS
 from perfcore.software import SoftwareFile
 from perfcore.systems import System
 
@@ -54,8 +55,8 @@ def number(chip: Item, table: str, key: str, end: str) -> float | None:
     return float(END[end](found))
 
 
-def rate_of(chip: Item, form: str, end: str = "mid") -> float:
-    """Return the dense peak of a format [FLOP/s]; fp16 and bf16 stand in for each other.
+def rate_of(chip: Item, form: str, end: str = "mid", strict: bool = False) -> float:
+    """Return the dense peak of a format [FLOP/s]; fp16 and bf16 stand in for each other, unless it is to be strict.
 
     Raises
     ------
@@ -63,7 +64,7 @@ def rate_of(chip: Item, form: str, end: str = "mid") -> float:
         If the chip has no such format.
     """
     other = {"fp16": "bf16", "bf16": "fp16"}.get(form, form)
-    for key in (form, other):
+    for key in (form,) if strict else (form, other):
         rate = number(chip, "peak_dense_tflops", key, end)
         if rate is not None:
             return rate * TERA
@@ -82,9 +83,15 @@ def _memory(chip: Item, key: str, end: str) -> float:
 
 
 def used_domain(system: System, chips: float) -> float:
-    """Return the chips of a domain that a job uses: the most that divide it evenly."""
+    """Return the chips of a domain that a job uses: the most that divide it evenly, if that is half of it or more."""
     whole = int(min(chips, system.domain_chips))
-    return float(max(d for d in range(1, whole + 1) if int(chips) % d == 0))
+    even = max(d for d in range(1, whole + 1) if int(chips) % d == 0)
+    return float(even if 2 * even >= whole else whole)
+
+
+def known_id(chip: Item) -> str:
+    """Return the id by which a chip's efficiencies are known: none for a user's own file, whatever it is called."""
+    return chip.id if chip.path.is_relative_to(SPECS) else ""
 
 
 def attention_speed(generation: str, kernel: str) -> float:
@@ -105,7 +112,7 @@ def machine_of(setting: Setting, chips: float) -> Machine:
         If the chip lacks the format, or its file a number that is needed.
     """
     chip, system, precision, end = setting.chip, setting.system, setting.precision, setting.end
-    known = efficiency.for_chip(chip.id, setting.mode)
+    known = efficiency.for_chip(known_id(chip), setting.mode)
     shared = efficiency.shared(setting.mode)
     constants = setting.software.constants
     slower = setting.software.gemm_factor
@@ -122,7 +129,7 @@ def machine_of(setting: Setting, chips: float) -> Machine:
         cast_bytes=precision.cast_bytes,
         memory_bytes_s=_memory(chip, "bandwidth_gb_s", end) * share,
         memory_efficiency=shared.memory_efficiency,
-        memory_bytes=_memory(chip, "capacity_gb", end) * share,
+        memory_bytes=_memory(chip, "capacity_gb", "low") * share,
         multiprocessors=0.0 if systolic else float(chip.document["multiprocessors"]) * share,
         kernel_s=0.0 if setting.software.structure["launch_us"] == 0 else shared.kernel_s,
         domain=used_domain(system, chips) * setting.devices,

@@ -10,7 +10,7 @@ from perfcore import chips, software, systems
 from perfcore.cells import Row, SkippedError
 from perfcore.errors import PerfcoreError
 from perfcore.formulas.records import Model, Work
-from perfcore.machine import Setting
+from perfcore.machine import Setting, rate_of
 from perfcore.precisions import Precision
 from perfcore.precisions import find as find_precision
 from perfcore.questions import RECOMPUTE, Question, flop_per_step, plan_of
@@ -64,6 +64,7 @@ def case_of(row: Row, number: int, mode: str = "fitted") -> Case:
     seconds = _seconds(row, question)
     metric = row.text("metric")
     by_rate = "tokens" in metric or (not row.text("step_time_s") and bool(row.text("tokens_per_s_per_chip")))
+    _check(question, seconds)
     case = Case(
         row.text("row_id") or f"row {number}",
         row.text("source_id") or "this table",
@@ -100,6 +101,33 @@ def _question(row: Row, mode: str, said: list[str]) -> Question:
 
 
 T = TypeVar("T")
+
+
+def _check(question: Question, seconds: float) -> None:
+    """Refuse a run that cannot have been, naming the columns.
+
+    Raises
+    ------
+    SkippedError
+        If degrees do not divide what they cut, or the time implies more than the peak of the chips.
+    """
+    model, plan, work = question.model, question.plan, question.work
+    wrong = [
+        (model.heads % plan.tp != 0, f"TP {plan.tp:g} does not divide the {model.heads:g} heads"),
+        (plan.pp > model.layers, f"PP {plan.pp:g} is more than the {model.layers:g} layers"),
+        (model.experts % plan.ep != 0, f"EP {plan.ep:g} does not divide the {model.experts:g} experts"),
+        (model.top_k > model.experts, f"moe_topk {model.top_k:g} is more than the {model.experts:g} experts"),
+        (work.global_batch < 0.99 * plan.dp, f"gbs_seqs {work.global_batch:g} is less than {plan.dp:g} DP ranks"),
+        (any(n != int(n) for n in (model.layers, model.heads, work.seq)), "layers, heads and seq are whole numbers"),
+    ]
+    said = [reason for holds, reason in wrong if holds]
+    if said:
+        raise SkippedError("; ".join(said))
+    setting = question.setting
+    peak = rate_of(setting.chip, setting.precision.format) * question.chips
+    utilisation = flop_per_step(model, work) / (seconds * peak)
+    if utilisation > 1.0:
+        raise SkippedError(f"the time implies {utilisation:.0%} of the peak of the chips")
 
 
 def _looked_up(find: Callable[[str], T], name: str) -> T:

@@ -49,6 +49,24 @@ def names() -> tuple[str, ...]:
     return tuple(_all())
 
 
+def find_exactly(text: str) -> Precision:
+    """Return the recipe of a name, or of one that frameworks use.
+
+    >>> find_exactly("MXFP8").name, find_exactly("mxfp4").name
+    ('mxfp8', 'nvfp4')
+
+    Raises
+    ------
+    PerfcoreError
+        If it is none.
+    """
+    said = text.strip().lower()
+    for precision in _all().values():
+        if said in (precision.name, *precision.spoken):
+            return precision
+    raise PerfcoreError(f"--precision: found {text!r}{suggestion(said, names())}; allowed: {', '.join(names())}")
+
+
 def find(text: str) -> Precision:
     """Return the recipe a text names, by the longest of the known names that it starts with.
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from perfcore.errors import PerfcoreError
 from perfcore.plans import MODES, Table, legal_plans
-from perfcore.questions import Question
+from perfcore.questions import RECOMPUTE, Question
 from perfcore.searching import Found, search
 
 __all__ = ["impossible", "too_big"]
@@ -123,6 +123,13 @@ def too_big(
     def fits(chips: int, parts: Mapping[str, float]) -> bool:
         return search(replace(base, chips=chips), chips * devices, parts, progress).best is not None
 
+    for name in ("recompute", "shard", "micro_batch"):
+        if name in wanted:
+            other = search(base, base.chips * devices, {n: v for n, v in wanted.items() if n != name}, progress)
+            if other.best is not None:
+                value = other.table.plans[other.best]
+                word = _mode_of(value) if name == "recompute" else f"{value[COLUMNS[name]]:.0f}"
+                return PerfcoreError(f"{said}; fits with {_label(name)} {word}")
     free = {name: value for name, value in wanted.items() if name != "dp"}
     enough, hint = _enough(base, lambda n: fits(n, wanted)), ""
     if enough is None and free != wanted:
@@ -130,6 +137,12 @@ def too_big(
     if enough is None:
         return PerfcoreError(f"{said}; more chips do not help; free the plan, shard or recompute more")
     return PerfcoreError(f"{said}; fits on: {enough}{hint}")
+
+
+def _mode_of(row: Iterable[float]) -> str:
+    """Return the word for what a row of plans does again."""
+    shares = tuple(float(x) for x in row)[12:]
+    return next((name for name, known in RECOMPUTE.items() if known == shares), "full")
 
 
 def _enough(base: Question, fits: Callable[[int], bool]) -> int | None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ from perfcore import software as eras
 from perfcore.errors import PerfcoreError
 from perfcore.formulas.records import Work
 from perfcore.intervals import interval
-from perfcore.machine import Setting, rate_of
+from perfcore.machine import Setting, known_id, rate_of
 from perfcore.models import ModelFile
-from perfcore.precisions import find as find_precision
+from perfcore.precisions import find_exactly
 from perfcore.questions import RECOMPUTE, Answer, Question, answer, plan_of
 from perfcore.refusals import impossible, too_big
 from perfcore.searching import Found, search
@@ -38,6 +38,10 @@ class Training:
     model: str
     chip: str
     chips: int
+    system: str
+    precision: str
+    seq: int
+    global_batch: int
     plan: dict[str, Any]
     step_time_s: float
     step_time_interval_s: tuple[float, float]
@@ -115,9 +119,17 @@ def train(
     found = search(base, ranks, wanted, progress)
     if not len(found.table):
         raise impossible(base, ranks, wanted)
-    if found.best is None:
+    if found.best is None and not _whole_plan(wanted):
         raise too_big(base, found, wanted, progress)
+    if found.best is None:
+        found = replace(found, times=found.raw)
+        said.append("the plan does not fit in memory; its time is that of a chip with enough")
     return _result(known, base, found, tokens, said)
+
+
+def _whole_plan(wanted: Mapping[str, float]) -> bool:
+    """Tell whether a plan was given, to be evaluated even where it does not fit, rather than parts of one."""
+    return {"tp", "pp", "recompute"} <= set(wanted) and bool({"dp", "cp"} & set(wanted))
 
 
 def _whole(label: str, value: Any, least: int = 1, most: int | None = None) -> int:
@@ -173,8 +185,8 @@ def _setting(
     form = precision or _usual_precision(item)
     if not precision:
         said.append(f"precision: {form}")
-    kind = find_precision(form)
-    rate_of(item, kind.format)
+    kind = find_exactly(form)
+    rate_of(item, kind.format, strict=True)
     return Setting(item, joined, used, kind, used.attention_kernel)
 
 
@@ -221,6 +233,10 @@ def _result(known: ModelFile, base: Question, found: Found, tokens: float | None
         model=known.id,
         chip=base.setting.chip.id,
         chips=base.chips,
+        system=base.setting.system.id,
+        precision=base.setting.precision.name,
+        seq=int(work.seq),
+        global_batch=int(work.global_batch),
         plan=plan_words(question),
         step_time_s=first.time_s,
         step_time_interval_s=(low, high),
@@ -234,7 +250,7 @@ def _result(known: ModelFile, base: Question, found: Found, tokens: float | None
         fits=first.fits,
         binding=binding(first),
         breakdown_s=breakdown(first.step),
-        memory_breakdown_gb=_memory_parts(first),
+        memory_breakdown_gb=_memory_parts(first, base.setting.devices),
         sensitivities=sensitivities(question, first.time_s),
         configs_evaluated=len(found.table),
         search_s=found.seconds,
@@ -250,14 +266,21 @@ def _result(known: ModelFile, base: Question, found: Found, tokens: float | None
 def _efficiency_words(question: Question) -> list[str]:
     """Return what was taken from elsewhere for the efficiencies that the question uses."""
     used = {"gemm_16bit", f"gemm_{question.setting.precision.bits}bit", "attention"}
-    said = efficiency.for_chip(question.setting.chip.id).assumptions
-    return [sentence for sentence in said if sentence.split(" ")[0] in used or not sentence.startswith("gemm")]
+    setting = question.setting
+    known = efficiency.for_chip(known_id(setting.chip))
+    said = [s for s in known.assumptions if s.split(" ")[0] in used or not s.startswith("gemm")]
+    if setting.attention_kernel != "unfused":
+        said += efficiency.attention_kernels(known.generation).assumptions
+    if "multiprocessors" not in setting.chip.document:
+        said.append("multiprocessors are not given: matrix products are taken not to be dealt in waves")
+    return said
 
 
-def _memory_parts(first: Answer) -> dict[str, float]:
+def _memory_parts(first: Answer, devices: int) -> dict[str, float]:
     parts = first.memory._asdict()
     return {
-        name: parts[name] / GIGA for name in ("weights", "gradients", "optimizer", "activations", "logits", "workspace")
+        name: parts[name] * devices / GIGA
+        for name in ("weights", "gradients", "optimizer", "activations", "logits", "workspace")
     }
 
 

@@ -74,13 +74,14 @@ def _plain_progress(said: str) -> None:
 def _lines(found: "Training") -> list[str]:
     low, high = found.step_time_interval_s
     rate = f"{found.model_tflops_per_chip:,.0f}"
+    over = "" if found.fits else ": does not fit"
     lines = [
         styled(f"{found.model} on {found.chips:,} x {found.chip}", bold=True),
         f"  step time       {found.step_time_s:.4g} s   (80 % interval {low:.4g} to {high:.4g} s)",
         f"  rests on        {_words(found.evidence)}",
         f"  throughput      {found.tokens_per_s:,.0f} tokens/s, {found.tokens_per_s_per_chip:,.0f} a chip",
         f"  utilisation     MFU {found.mfu:.1%}, HFU {found.hfu:.1%}, {rate} model TFLOP/s a chip",
-        f"  memory          {found.memory_gb_per_chip:,.1f} of {found.memory_capacity_gb:,.0f} GB a chip",
+        f"  memory          {found.memory_gb_per_chip:,.1f} of {found.memory_capacity_gb:,.0f} GB a chip{over}",
         f"  binds           {found.binding}",
     ]
     if found.days is not None:

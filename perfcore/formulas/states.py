@@ -134,6 +134,8 @@ def state_bytes(parameters: float, plan: Plan, group: float, storage: Storage) -
        arXiv:1910.02054 (2020), section 3.1 and figure 1.
     """
     optimizer = storage.optimizer_bytes / (group if plan.shard >= 1.0 else 1.0)
-    gradient = storage.gradient_bytes / (group if plan.shard >= 2.0 else 1.0)
+    # Stage 2 cuts them only where they are not summed over micro-batches; cutting sooner would reduce each time.
+    cut = plan.shard >= 3.0 or (plan.shard >= 2.0 and plan.micro_batches <= 1.0)
+    gradient = storage.gradient_bytes / (group if cut else 1.0)
     weight = storage.weight_bytes / (group if plan.shard >= 3.0 else 1.0)
     return States(parameters * weight, parameters * gradient, parameters * optimizer)
