@@ -90,7 +90,7 @@ def memories() -> list[Memory]:
     found = []
     for number, row in enumerate(published(), 1):
         ran = row.text("metric") != "oom"
-        asked = row if ran else Row({**row.cells, "metric": "step_time", "step_time_s": "1"})
+        asked = row if ran else Row({**row.cells, "metric": "step_time", "step_time_s": "1e6"})
         question = case_of(asked, number).question
         predicted = answer(question).memory.total * question.setting.devices / GIB
         capacity = question.machine().memory_bytes * question.setting.devices / GIB

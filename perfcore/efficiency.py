@@ -125,15 +125,6 @@ def for_chip(chip_id: str, mode: str = "fitted") -> Efficiency:
     return replace(for_generation(DEFAULT, mode), assumptions=(said,))
 
 
-def is_fitted(chip_id: str) -> bool:
-    """Tell whether training step times of a chip's generation are among what its efficiencies rest on.
-
-    >>> is_fitted("nvidia_h100_sxm_80gb"), is_fitted("nvidia_rubin_r200_288gb")
-    (True, False)
-    """
-    return any(chip_id in chips and "fit" in _document(generation) for generation, (chips, _) in _heads().items())
-
-
 def fitted_sources(chip_id: str, shares: tuple[str, ...]) -> frozenset[str]:
     """Return the sources of step times behind the fitted shares of a chip's generation; none if one is not fitted.
 

@@ -94,6 +94,11 @@ def test_speed_in_tokens_and_in_seconds_is_the_same() -> None:
         ({"mode": "lora"}, "only full training steps"),
         ({"layers": "", "model": "my-model"}, "neither in the catalogue"),
         ({"moe_experts": "8"}, "moe_ffn is not given"),
+        ({"TP": "48", "PP": "1", "heads": "40", "hidden": "5120"}, "TP 48 does not divide the 40 heads"),
+        ({"PP": "48", "TP": "1", "layers": "24"}, "PP 48 is more than the 24 layers"),
+        ({"gbs_seqs": "2"}, "gbs_seqs 2 is less than 4 DP ranks"),
+        ({"layers": "95.5"}, "whole numbers"),
+        ({"step_time_s": "10"}, "of the peak of the chips"),
     ],
 )
 def test_a_row_that_cannot_be_predicted_says_why(changes: dict[str, str], said: str) -> None:
@@ -119,7 +124,7 @@ def test_a_batch_follows_from_its_parts() -> None:
 )
 def test_a_micro_batch_that_is_not_given(seq: str, pp: str, taken: int) -> None:
     """At most 8,192 tokens, a divisor of a rank's 32 (with 12 stages: 384) sequences; one with a pipeline."""
-    found = case(mbs="", seq=seq, PP=pp, n_chips="384", gbs_seqs="1536")
+    found = case(mbs="", step_time_s="900", seq=seq, PP=pp, n_chips="384", gbs_seqs="1536")
     assert found.question.plan.micro_batch == taken
     assert f"mbs not given: {taken}" in found.assumptions
 

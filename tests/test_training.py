@@ -24,7 +24,7 @@ CONTRACT = {
 }  # fmt: skip
 ADDED = {
     "model", "chip", "chips", "memory_capacity_gb", "memory_breakdown_gb", "sensitivities", "pareto", "software",
-    "evidence", "days",
+    "evidence", "days", "system", "precision", "seq", "global_batch",
 }  # fmt: skip
 PARTS = {"tp", "pp", "vp", "cp", "dp", "ep", "micro_batch", "micro_batches", "recompute", "shard", "sequence_parallel"}
 GIVEN: dict[str, Any] = {
