@@ -102,3 +102,8 @@ def test_what_is_less_known_has_the_wider_interval() -> None:
 def test_unknown_software_is_refused_with_those_known() -> None:
     with pytest.raises(PerfcoreError, match="did you mean megatron_2021"):
         software.load("megatron_2012")
+
+
+def test_an_awkward_number_of_chips_keeps_its_domains() -> None:
+    """31 chips in servers of eight: three full ones and a rest, not 31 domains of one."""
+    assert used_domain(systems.load("DGX H100"), 31) == 8

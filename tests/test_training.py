@@ -432,3 +432,53 @@ def write() -> None:
 
 if __name__ == "__main__":
     write()
+
+
+def test_evidence_is_of_the_pair_and_the_format() -> None:
+    """No source ran Megatron-Bridge on A100 or a TPU; Gaudi2 has step times in 16 bit alone."""
+    asked = {"global_batch": 64, "seq": 2048}
+    assert train("llama3_8b", "h100", 8, **asked).evidence == "known"
+    assert train("llama3_8b", "a100", 8, software="megatron_bridge_2026", **asked).evidence == "new_software"
+    assert train("llama3_8b", "a100", 8, software="megatron_2021", **asked).evidence == "known"
+    assert train("llama3_8b", "gaudi2", 8, precision="fp8", **asked).evidence == "new_chip"
+
+
+def test_a_plan_given_whole_is_evaluated_even_if_it_does_not_fit() -> None:
+    plan = {"tp": 8, "pp": 1, "cp": 1, "dp": 1, "recompute": "none"}
+    found = train("llama3_70b", "h100", 8, global_batch=16, seq=8192, **plan)
+    assert not found.fits
+    assert found.memory_gb_per_chip > found.memory_capacity_gb
+    assert any("does not fit" in sentence for sentence in found.assumptions)
+
+
+def test_a_part_that_would_fit_otherwise_is_named() -> None:
+    with pytest.raises(PerfcoreError, match=r"fits with --recompute full"):
+        train("llama3_70b", "h100", 32, global_batch=32, seq=131072, recompute="none", cp=1)
+
+
+def test_a_file_named_like_a_catalogue_chip_inherits_nothing(tmp_path: Path) -> None:
+    from perfcore import chips
+
+    path = tmp_path / "nvidia_h100_sxm_80gb.toml"
+    path.write_text(
+        'name = "Mine"\nvendor = "Mine"\n[peak_dense_tflops]\nbf16 = 500\n'
+        "[memory]\nbandwidth_gb_s = 3000\ncapacity_gb = { low = 60, high = 120 }\n"
+    )
+    assert chips.load(path).id == "nvidia_h100_sxm_80gb"
+    found = train("llama3_8b", str(path), 8, global_batch=64, seq=2048)
+    assert found.evidence == "new_chip"
+    assert found.memory_capacity_gb == 60.0  # the low end: a plan must fit whatever the chip turns out to hold
+
+
+def test_zero_2_keeps_whole_gradients_while_they_are_summed() -> None:
+    """Two micro-batches a step: stages 1 and 2 need the same memory; with one, stage 2 needs less."""
+    plan = {"tp": 1, "pp": 1, "cp": 1, "recompute": "full", "micro_batch": 1}
+    one, two = (
+        [
+            train("llama3_8b", "h200", 8, global_batch=batch, seq=2048, shard=s, **plan).memory_gb_per_chip
+            for s in (1, 2)
+        ]
+        for batch in (8, 16)
+    )
+    assert one[1] < one[0]
+    assert two[1] == two[0]
