@@ -277,8 +277,8 @@ def misses_section() -> list[str]:
 
 NOT_MODELLED = (
     """- Experts' exchange in 8 bit, and hidden behind other work (DualPipe): for that and for its partial
-    recomputation DeepSeek-V3's own plan on 2,048 H800 comes out about twice too slow, though the best plan searched comes near its
-    speed.""",
+    recomputation DeepSeek-V3's own plan on 2,048 H800 comes out about twice too slow, though the best plan
+    searched comes near its speed.""",
     """- The host, but for a number of kernels to start in each layer and expert: graphs, garbage collection, loading of
     data. Small micro-batches of many experts come out too fast.""",
     "- Congestion and routing of the network between domains; failures, restarts, checkpoints, evaluation.",
