@@ -34,7 +34,6 @@ from perfcore.validation import published
 
 SCALE, GROUP_WEIGHT, ITERATIONS = 0.04, -0.35, 15
 SHARES = {16: "gemm_16bit", 8: "gemm_8bit", 4: "gemm_4bit"}
-LINKED = ("link_factor",)
 SPECS = Path(efficiency.FOLDER).parent
 INTERVALS = SPECS / "intervals.toml"
 # The printed layers, batch and time of these imply more than the chip's peak (140 to 190 % of it).

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from perfcore.formulas.records import Model, Plan, Work
 from perfcore.questions import RECOMPUTE
 
-__all__ = ["PLAN_KEYS", "Table", "legal_plans"]
+__all__ = ["Table", "legal_plans"]
 
 Floats = NDArray[np.float64]
-PLAN_KEYS = ("tp", "pp", "vp", "cp", "dp", "ep", "micro_batch", "recompute", "shard", "sequence_parallel")
 MODES = tuple(RECOMPUTE)
 
 

@@ -64,7 +64,7 @@ def find_exactly(text: str) -> Precision:
     for precision in _all().values():
         if said in (precision.name, *precision.spoken):
             return precision
-    raise PerfcoreError(f"--precision: found {text!r}{suggestion(said, names())}; allowed: {', '.join(names())}")
+    raise _unknown(text)
 
 
 def find(text: str) -> Precision:
@@ -83,4 +83,9 @@ def find(text: str) -> Precision:
     for spoken, precision in starts:
         if said.startswith(spoken):
             return precision
-    raise PerfcoreError(f"--precision: found {text!r}{suggestion(said, names())}; allowed: {', '.join(names())}")
+    raise _unknown(text)
+
+
+def _unknown(text: str) -> PerfcoreError:
+    hint = suggestion(text.strip().lower(), names())
+    return PerfcoreError(f"--precision: found {text!r}{hint}; allowed: {', '.join(names())}")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from perfcore.errors import PerfcoreError
+from perfcore.formulas.records import Plan
 from perfcore.plans import MODES, Table, legal_plans
 from perfcore.questions import RECOMPUTE, Question
 from perfcore.searching import Found, search
@@ -26,7 +27,7 @@ WHY = {
     "sequence_parallel": "with tp above 1, experts need it",
     "recompute": "none, selective or full",
 }
-COLUMNS = {"tp": 0, "pp": 1, "vp": 2, "cp": 3, "dp": 4, "ep": 5, "micro_batch": 6, "shard": 8, "sequence_parallel": 10}
+COLUMNS = {name: column for column, name in enumerate(Plan._fields)}
 
 
 def impossible(base: Question, ranks: int, wanted: Mapping[str, float]) -> PerfcoreError:

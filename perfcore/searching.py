@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from perfcore.formulas.records import Software
+from perfcore.formulas.records import Plan, Software
 from perfcore.machine import machine_of
 from perfcore.plans import Table, legal_plans
 from perfcore.questions import Question
@@ -130,10 +130,14 @@ def _compiled(progress: Callable[[str], None] | None) -> Callable[..., None]:
         costs = np.empty((len(loops.COSTS), len(plans)))
         _fill_by_storage(loops, base, plans, dealt, machine, soft, costs, memory[part])
         overlaps = (soft.pipeline_overlap, soft.data_overlap)
-        pp, vp, counts = (np.ascontiguousarray(plans[:, k]) for k in (1, 2, 7))
+        pp, vp, counts = (np.ascontiguousarray(plans[:, k]) for k in _columns("pp", "vp", "micro_batches"))
         loops.times(pp, vp, counts, memory[part], costs, np.inf, overlaps[0], overlaps[1], raw[part])
 
     return evaluate
+
+
+def _columns(*names: str) -> tuple[int, ...]:
+    return tuple(Plan._fields.index(name) for name in names)
 
 
 def _fill_by_storage(
@@ -147,7 +151,8 @@ def _fill_by_storage(
     memory: Floats,
 ) -> None:
     """Fill costs and memory; what a software keeps may depend on sharding and the pipeline, so a group at a time."""
-    kinds = np.stack((np.minimum(plans[:, 8], 1.0), np.minimum(plans[:, 1], 2.0)))
+    shard_column, pp_column = _columns("shard", "pp")
+    kinds = np.stack((np.minimum(plans[:, shard_column], 1.0), np.minimum(plans[:, pp_column], 2.0)))
     for shard, stages in sorted({(float(a), float(b)) for a, b in kinds.T}):
         rows = np.flatnonzero((kinds[0] == shard) & (kinds[1] == stages))
         plan = base.plan._replace(shard=shard, pp=stages)
@@ -159,7 +164,7 @@ def _fill_by_storage(
 
 def _warm(kernels: Any, loops: Any) -> None:
     """Run the loops once on nothing, so that loading or compiling is not counted as searching."""
-    from perfcore.formulas.records import Machine, Model, Plan, Work
+    from perfcore.formulas.records import Machine, Model, Work
     from perfcore.formulas.storage import Storage
 
     one = np.ones(0)

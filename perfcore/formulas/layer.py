@@ -5,6 +5,7 @@
 
 from typing import NamedTuple
 
+from perfcore.formulas.activations import kv_heads_per_rank
 from perfcore.formulas.gemm import gemm_time_s
 from perfcore.formulas.records import Machine, Model, Plan, Software
 
@@ -68,16 +69,6 @@ def linear(
     )
 
 
-def local_kv_heads(model: Model, plan: Plan) -> float:
-    """Return the KV heads a rank holds; they are copied where there are fewer than ranks [1]_.
-
-    References
-    ----------
-    .. [1] J. Ainslie et al., "GQA", arXiv:2305.13245 (2023), section 2.2.
-    """
-    return max(model.kv_heads / plan.tp, 1.0)
-
-
 def attention_linear(model: Model, plan: Plan, tokens: float, machine: Machine) -> Passes:
     """Return the projections around core attention: fused QKV and output, or those of MLA [1]_.
 
@@ -98,7 +89,7 @@ def attention_linear(model: Model, plan: Plan, tokens: float, machine: Machine) 
         up = heads * (model.head_dim - model.rope_head_dim + model.v_head_dim)
         keys = linear(tokens, up, model.kv_lora_rank, 1.0, rate, size, machine)
         return add(add(latent, queries), add(keys, out))
-    width = (heads + 2.0 * local_kv_heads(model, plan)) * model.head_dim
+    width = (heads + 2.0 * kv_heads_per_rank(model, plan)) * model.head_dim
     return add(linear(tokens, width, model.hidden, 1.0, rate, size, machine), out)
 
 
@@ -221,7 +212,7 @@ def elementwise_bytes(model: Model, plan: Plan, tokens: float, ffn: float) -> Pa
         inner = model.heads * model.head_dim / plan.tp
         forward = 24.0 * hidden + 4.0 * inner + 4.0 * ffn / plan.tp
         return Passes(tokens * forward, tokens * (36.0 * hidden + 6.0 * inner + 8.0 * ffn / plan.tp), 0.0)
-    inner = (model.heads / plan.tp + local_kv_heads(model, plan)) * model.head_dim
+    inner = (model.heads / plan.tp + kv_heads_per_rank(model, plan)) * model.head_dim
     forward = 20.0 * hidden + 4.0 * inner + 6.0 * ffn / plan.tp
     return Passes(tokens * forward, tokens * (32.0 * hidden + 4.0 * inner + 12.0 * ffn / plan.tp), 0.0)
 
@@ -245,7 +236,7 @@ def cast_elements(model: Model, plan: Plan, tokens: float, mlp: float, expert: f
     heads = model.heads / plan.tp
     gated = model.ffn_matrices - 1.0
     inputs = model.hidden + heads * model.v_head_dim
-    outputs = model.hidden + (heads + 2.0 * local_kv_heads(model, plan)) * model.head_dim
+    outputs = model.hidden + (heads + 2.0 * kv_heads_per_rank(model, plan)) * model.head_dim
     if mlp > 0.0:
         inputs += model.hidden + mlp / plan.tp
         outputs += model.hidden + gated * mlp / plan.tp

@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-MIB = 1024.0**2
 GIB = 1024.0**3
 
 

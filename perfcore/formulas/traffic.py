@@ -2,13 +2,14 @@
 
 from typing import NamedTuple
 
+from perfcore.formulas.activations import kv_heads_per_rank
 from perfcore.formulas.collectives import (
     all_reduce_time_s,
     expert_exchange_time_s,
     gather_time_s,
     point_to_point_time_s,
 )
-from perfcore.formulas.layer import IMBALANCE, local_kv_heads, routed_tokens
+from perfcore.formulas.layer import IMBALANCE, routed_tokens
 from perfcore.formulas.records import Machine, Model, Plan, Software
 from perfcore.formulas.states import expert_shard_group
 
@@ -49,7 +50,7 @@ def context_traffic(model: Model, plan: Plan, tokens: float, machine: Machine) -
     """
     if plan.cp <= 1.0:
         return BothWays(0.0, 0.0)
-    block = 2.0 * tokens * local_kv_heads(model, plan) * (model.head_dim + model.v_head_dim)
+    block = 2.0 * tokens * kv_heads_per_rank(model, plan) * (model.head_dim + model.v_head_dim)
     near = 1.0 if plan.cp * plan.tp <= machine.domain else 0.0
     forward = (plan.cp - 1.0) * point_to_point_time_s(block, near, machine)
     return BothWays(forward, 2.0 * forward)
