@@ -372,3 +372,15 @@ def test_checking_a_chip_does_not_load_models() -> None:
 
     code = "import sys, perfcore; perfcore.check('h20'); print([m for m in sys.modules if 'model' in m])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("model_id", IDS)
+def test_a_rank_that_holds_everything_holds_the_model(model_id: str) -> None:
+    """The count per rank (memory) and the count of a model (published figures) are two walks over one shape."""
+    from perfcore.formulas.states import stage_parameters
+    from perfcore.formulas.transformer import mtp_parameters, parameters
+    from perfcore.questions import plan_of
+
+    model = models.load(model_id).record
+    held = stage_parameters(model, plan_of(), 0.0, 0.0)
+    assert held.dense + held.experts == pytest.approx(parameters(model) + mtp_parameters(model), rel=1e-3)
