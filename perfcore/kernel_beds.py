@@ -1,6 +1,6 @@
 """What a chip brings to a single kernel: datasheet rates, efficiencies of its generation, links of its system."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from perfcore import chips, efficiency, software, systems
@@ -70,6 +70,12 @@ class Bed:
         """
         return rate_of(self.chip, form.name) / self.devices
 
+    def half(self) -> "Bed":
+        """Return one of the two devices of a chip whose file counts it as one."""
+        machine = self.machine
+        rates = {"memory_bytes_s": machine.memory_bytes_s / 2.0, "multiprocessors": machine.multiprocessors / 2.0}
+        return replace(self, devices=2.0 * self.devices, machine=machine._replace(**rates))
+
     def product_share(self, form: Format) -> tuple[float, float]:
         """Return the share of the peak that a large matrix product reaches, and its relative width."""
         known = self.known
@@ -81,8 +87,8 @@ class Bed:
 
 
 @cache
-def bed(chip: str, n_chips: float, n_nodes: float, mode: str) -> Bed:
-    """Return a chip as a table names it in its default system; ``n_nodes`` 0: not given.
+def bed(chip: str, n_chips: float, n_nodes: float) -> Bed:
+    """Return a chip as a table names it in its default system, as its kernels run; ``n_nodes`` 0: not given.
 
     Raises
     ------
@@ -94,9 +100,9 @@ def bed(chip: str, n_chips: float, n_nodes: float, mode: str) -> Bed:
         raise PerfcoreError(f"{item.id} is a {item.kind}, which is not a chip; name a chip")
     system = systems.default_for(item)
     used = software.load(software.default_for(item.document.get("vendor", "")), "neutral")
-    setting = Setting(item, system, used, find_precision("bf16"), "flash_3", mode)
+    setting = Setting(item, system, used, find_precision("bf16"), "flash_3", "neutral")
     machine = machine_of(setting, n_chips)
-    shared = efficiency.shared(mode)
+    shared = efficiency.shared("neutral")
     devices = float(setting.devices)
     if n_nodes > 0:
         machine = machine._replace(domain=max(1.0, min(machine.domain, n_chips / n_nodes * devices)))
@@ -104,7 +110,7 @@ def bed(chip: str, n_chips: float, n_nodes: float, mode: str) -> Bed:
     machine = machine._replace(kernel_s=shared.kernel_s, link_bytes_s=machine.link_bytes_s * part)
     link = system.scale_up_bytes_s / devices * part
     said = (f"joined as in {system.name}", *system.assumptions) if n_chips > 1 else ()
-    return Bed(item, devices, efficiency.for_chip(known_id(item), mode), shared, machine, link, said)
+    return Bed(item, devices, efficiency.for_chip(known_id(item), "neutral"), shared, machine, link, said)
 
 
 def _mesh_part(system: systems.System, n_chips: float) -> float:

@@ -30,11 +30,12 @@ NOT_PREDICTED = {
 # What a rate is printed in: the start of the unit, the quantity it becomes, its scale.
 RATES = (("TFLOP/s", "tflops", 1e12), ("GB/s", "gb_s", 1e9), ("G elements/s", "gelements_s", 1e9))
 EIGHTY_PERCENT = 1.2816  # sigmas on each side
+SHAPE_WIDTH = 0.10  # relative one-sigma of what a kernel's shape adds to the widths of specs/efficiency
 FASTEST = 3.0  # times the datasheet roofline; caches and switches pass it by less
 
 
 def predict(row: Row, number: int, mode: str) -> Prediction:
-    """Predict a row; ``mode`` says which efficiencies: ``fitted`` or ``neutral``.
+    """Predict a row, in either ``mode`` with the ``neutral`` efficiencies: those fitted to steps hold more than kernels.
 
     Raises
     ------
@@ -46,7 +47,7 @@ def predict(row: Row, number: int, mode: str) -> Prediction:
         reason = NOT_PREDICTED.get(category, f"allowed: {', '.join(KERNELS)}")
         raise SkippedError(f"category {category[:40]!r}: {reason}")
     chips = _chips(row)
-    on = bed(row.text("chip"), chips, row.number("n_nodes") or 0.0, mode)
+    on = bed(row.text("chip"), chips, row.number("n_nodes") or 0.0)
     timed = KERNELS[category](row, on)
     quantity, measured, measured_s = _measured(row, timed)
     if timed.ideal_s > FASTEST * measured_s:
@@ -99,8 +100,8 @@ def _in_quantity(time_s: float, quantity: str, timed: Timed) -> float:
 
 
 def _ends(timed: Timed, start_width: float) -> tuple[float, float]:
-    """Return the 80 % interval of the time [s]: the widths of the rate and of the start, as if independent."""
+    """Return the 80 % interval of the time [s]: the widths of rate, start and shape, as if independent."""
     rest_s = timed.time_s - timed.start_s
-    sigma = math.hypot(timed.width * rest_s, start_width * timed.start_s) / timed.time_s
+    sigma = math.hypot(timed.width * rest_s / timed.time_s, start_width * timed.start_s / timed.time_s, SHAPE_WIDTH)
     factor = math.exp(EIGHTY_PERCENT * sigma)
     return timed.time_s / factor, timed.time_s * factor

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from perfcore.cells import Row, SkippedError
+from perfcore.formulas.collectives import distinct_domains
 from perfcore.formulas.decode_attention import SPLIT_S, cache_bytes, decode_attention_time_s, score_flop
 from perfcore.formulas.gemm import MEMORY_SHARE, gemm_bytes
-from perfcore.formulas.layer import GROUPED, flash_time_s
+from perfcore.formulas.layer import flash_time_s
 from perfcore.formulas.records import Model, Plan
-from perfcore.formulas.tiles import product_time_s
+from perfcore.formulas.tiles import GROUPED_RATE, product_time_s
 from perfcore.kernel_beds import Bed, Format, format_of
 
 __all__ = ["Timed", "attention", "elementwise", "product", "row_kernel", "size_of", "stream"]
@@ -53,6 +54,8 @@ def product(row: Row, bed: Bed) -> Timed:
     m, n, k = (size_of(row, column) for column in ("M", "N", "K"))
     grouped = row.text("category") == "grouped_gemm"
     batch = size_of(row, "groups_or_batch") if grouped else max(1.0, row.or_else("groups_or_batch", 1.0))
+    if "half chip" in row.text("unit") + row.text("chip_note"):
+        bed = bed.half()
     return product_of(m, n, k, batch, format_of(row.text("dtype")), bed, uneven=grouped)
 
 
@@ -60,15 +63,17 @@ def product_of(m: float, n: float, k: float, batch: float, form: Format, bed: Be
     """Return ``batch`` products of (m, k) by (k, n); ``uneven``: experts with ``m`` tokens each on average."""
     machine, peak = bed.machine, bed.peak_flop_s(form)
     share, width = bed.product_share(form)
-    rate = peak * share * (GROUPED if uneven else 1.0)
-    size, memory = form.element_bytes, machine.memory_bytes_s
-    time_s = product_time_s(
-        m, n, k, batch, float(uneven), rate, size, memory, machine.multiprocessors, machine.kernel_s
-    )
-    flop = 2.0 * batch * m * n * k
+    rate, flop = peak * share, 2.0 * batch * m * n * k
+    said = [f"{form.name}: the share of the peak is that of 16 bit"] if form.bits > 16 else []
+    if uneven:
+        rate *= GROUPED_RATE
+        chosen = distinct_domains(m * batch, batch)  # with few tokens some experts get none
+        m, batch = m * batch / chosen, chosen
+        said.append("tokens choose experts evenly and independently")
+    size, memory, units = form.element_bytes, machine.memory_bytes_s, machine.multiprocessors
+    time_s = product_time_s(m, n, k, batch, float(uneven), rate, size, memory, units, machine.kernel_s)
     ideal_s = max(flop / peak, gemm_bytes(m, n, k, batch, size) / memory)
-    said = (f"{form.name}: the share of the peak is that of 16 bit",) if form.bits > 16 else ()
-    return Timed(time_s, machine.kernel_s, ideal_s, width, flop, said)
+    return Timed(time_s, machine.kernel_s, ideal_s, width, flop, tuple(said))
 
 
 def attention(row: Row, bed: Bed) -> Timed:

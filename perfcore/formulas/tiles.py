@@ -11,6 +11,7 @@ from perfcore.formulas.gemm import FILL, few_rows_flop, gemm_bytes, soft_max
 TILE_COST = 15.0  # rows and columns whose operands, to be read again and again, cost as much as a product of full tiles
 LARGEST_SIDES = 3.0 / 256.0  # 1/rows + 1/columns of the largest tile, 256 x 128
 LEAST_ROWS = 64.0  # of a tile: what a warp group multiplies at once
+GROUPED_RATE = 0.93  # of experts over a plain product, beside uneven loads and tiles that are not full
 STREAM_SHARE = 0.8  # of the datasheet bandwidth at which a product of few rows reads its weights
 
 
