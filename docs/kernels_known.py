@@ -4,14 +4,16 @@ HOW = (
     (
         "`gemm`",
         (
-            "smooth maximum of tiles (64, 128 or 256 rows, any width in steps of 16, in waves) and memory, and a start:"
+            "smooth maximum of tiles (64, 128 or 256 rows, any width in steps of 16, in waves) and memory, and a"
+            " start:"
             " `formulas/tiles.py`"
         ),
     ),
     (
         "`grouped_gemm`",
         (
-            "the same with loads that differ (half of the last tile of each expert is empty on average), experts that no"
+            "the same with loads that differ (half of the last tile of each expert is empty on average), experts"
+            " that no"
             " token chose left out, 0.93 of the rate"
         ),
     ),
@@ -68,34 +70,41 @@ COLUMNS = (
 )
 CAUSES = (
     (
-        "Row kernels of LLMCompass up to some MB take the time of the host that starts them, 13 to 50 us through an eager"
+        "Row kernels of LLMCompass up to some MB take the time of the host that starts them, 13 to 50 us"
+        " through an eager"
         " framework; perfcore counts what the chip needs to start one."
     ),
     (
-        "All-reduces between servers of Vidur's A100 went over a network of about 6 GB/s; the usual system of the chip has"
+        "All-reduces between servers of Vidur's A100 went over a network of about 6 GB/s; the usual system"
+        " of the chip has"
         " 25 GB/s a chip. A table cannot say so yet."
     ),
     (
-        "Vidur's all-reduces of 2 KiB and 66 KiB take between 7 and 105 us without an order in size or chips; LLMCompass"
+        "Vidur's all-reduces of 2 KiB and 66 KiB take between 7 and 105 us without an order in size or"
+        " chips; LLMCompass"
         " and nccl-tests show a smooth rise."
     ),
     (
-        "All-reduces of 1 to 64 MiB on A100 take 20 to 40 % longer than a start and a ring. A term for filling the ring"
+        "All-reduces of 1 to 64 MiB on A100 take 20 to 40 % longer than a start and a ring. A term for"
+        " filling the ring"
         " mends those of S. Bekman, LLMCompass and vTrain, and makes those of Vidur's H100 worse: left out."
     ),
     (
-        "Decode attention of short contexts takes 10 us with 8 KV heads and 27 us with fewer, in the same source: another"
+        "Decode attention of short contexts takes 10 us with 8 KV heads and 27 us with fewer, in the same"
+        " source: another"
         " kernel, which the table does not name. An 8-bit cache is read at half the byte rate on this chip; elsewhere"
         " nothing shows it."
     ),
     (
-        "Experts with more than 64 tokens each run 10 to 30 % slower in the decode kernels of DeepGEMM than in those for"
+        "Experts with more than 64 tokens each run 10 to 30 % slower in the decode kernels of DeepGEMM than"
+        " in those for"
         " prefill."
     ),
     "The best shape of a search (stas-mamf) is by choice faster than a usual one: about 13 %.",
     "Small copies of TPU v7 start within less than 2 us.",
     (
-        "Bandwidths of caches and latencies are not predicted; rates of TPU collectives are not, because the table does not"
+        "Bandwidths of caches and latencies are not predicted; rates of TPU collectives are not, because the"
+        " table does not"
         " say what they count."
     ),
 )

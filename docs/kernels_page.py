@@ -150,8 +150,9 @@ def _products() -> list[str]:
         prose("""Three forms of one product, with the same share of the peak: *fitted tiles* (`formulas/tiles.py`, used
         here), the four tiles of training (`gemm.gemm_time_s`), and those with tiles of 16, 32 and 64 rows and a vector
         kernel (`gemm.few_rows_flop`). Mean error, bias in brackets. What decides on the H20, whose peak is small beside
-        its bandwidth, is that no tile has fewer than 64 rows and that its width fits the wave; on the others the weights
-        are read, and the share of the bandwidth decides. The larger tables behind it:
+        its bandwidth, is that no tile has fewer than 64 rows and that its width fits the wave; on the others weights
+        are read, and the share of the bandwidth decides. Products of 65 to 512 rows come out too fast on those: their
+        library chooses among fewer tiles. The larger tables behind it:
         `benchmarks/kernel_calibration.py`."""),
         "",
         table(("source, chip", "rows M", "n", "fitted tiles", "tiles of training", "tiles of few rows"), rows),
@@ -184,7 +185,7 @@ def _misses() -> list[str]:
             numbers = (f"{one.measured:.4g}", f"{one.predicted:.4g}", signed(one.error))
             rows.append((name, row.text("row_id"), row.text("op"), shape, one.quantity, *numbers))
     head = ("category", "row", "op", "shape or size", "quantity", "measured", "predicted", "error, %")
-    points = [line for cause in CAUSES for line in (prose(f"- {cause}"),)]
+    points = [prose(f"- {cause}") for cause in CAUSES]
     return ["## The worst rows", "", table(head, rows), "", "## What falls short", "", *points, ""]
 
 

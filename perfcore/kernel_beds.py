@@ -1,7 +1,7 @@
 """What a chip brings to a single kernel: datasheet rates, efficiencies of its generation, links of its system."""
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 
 from perfcore import chips, efficiency, software, systems
 from perfcore.cells import SkippedError
@@ -86,7 +86,7 @@ class Bed:
         return known.gemm_16bit, known.gemm_16bit_width
 
 
-@cache
+@lru_cache(maxsize=4096)
 def bed(chip: str, n_chips: float, n_nodes: float) -> Bed:
     """Return a chip as a table names it in its default system, as its kernels run; ``n_nodes`` 0: not given.
 

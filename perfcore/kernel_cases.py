@@ -35,7 +35,7 @@ FASTEST = 3.0  # times the datasheet roofline; caches and switches pass it by le
 
 
 def predict(row: Row, number: int, mode: str) -> Prediction:
-    """Predict a row, in either ``mode`` with the ``neutral`` efficiencies: those fitted to steps hold more than kernels.
+    """Predict a row, in either ``mode`` with neutral efficiencies: those fitted to steps hold more than kernels.
 
     Raises
     ------

@@ -26,7 +26,8 @@ from perfcore.table_kinds import KINDS, published
 ROOT = Path(__file__).resolve().parents[1]
 # Efficiencies of specs/efficiency (neutral) that the expected values use: A100 0.80 of 312 TFLOP/s, 0.70 of
 # 2,039 GB/s, links 0.77 of 300 GB/s; H20 0.97 of 296 (FP8), 0.93 of 148 (attention), 4,000 GB/s; H200 links of 450;
-# H800 of 200; MI300X of 448; network 0.85 of 50 GB/s. A kernel starts in 2.5 us, a collective of the generic system in 25.
+# H800 of 200; MI300X of 448; network 0.85 of 50 GB/s. A kernel starts in 2.5 us, a collective in 20 (H200), 21.9 (A100)
+# or 25 us (generic), between servers in 30.
 A100 = {"chip": "A100-SXM-80GB", "n_chips": "1", "n_nodes": "1", "dtype": "bf16"}
 H20 = {"chip": "H20-96GB", "n_chips": "1", "n_nodes": "1"}
 GEMM = A100 | {"category": "gemm", "op": "matmul", "M": "8192", "N": "8192", "K": "8192", "time_us": "4500"}
@@ -96,7 +97,7 @@ def predicted(base: dict[str, str], **changes: str) -> float:
 
 
 def test_a_large_product() -> None:
-    """2,048 tiles of 256 x 128 on 108 units are 19 waves, K + 110 deep: 1.1165e12 FLOP... a unit-wave at a time.
+    """2,048 tiles of 256 x 128 on 108 units are 19 waves, K + 110 deep.
 
     19 x 108 x 2 x 256 x 128 x 8,302 = 1.11645e12 at 249.6 TFLOP/s: 4,473 us; reading 403 MB in 247 us adds nothing
     (a fourth power of 0.055), 2.5 us to start.
@@ -310,7 +311,8 @@ def test_junk_is_skipped_or_predicted_with_finite_numbers(base: dict[str, str], 
     try:
         found = predict(Row(base | changes), 1, "neutral")
     except (SkippedError, PerfcoreError) as reason:
-        assert str(reason)
+        if not str(reason):
+            raise
         return
     low, high = found.predicted_interval
     assert all(map(math.isfinite, (found.predicted, found.measured, found.time_error, found.baseline_ratio, high)))
