@@ -75,7 +75,7 @@ def kind_of_table(path: Path, columns: Collection[str]) -> Kind:
         raise PerfcoreError(f"{path}: the table mixes the columns of {names}; give each kind a table of its own")
     lacks = ["{}: {}".format(kind.name, ", ".join(_missing(kind, columns))) for kind in _nearest_first(columns)]
     raise PerfcoreError(
-        f"{path}: columns are missing ({'; '.join(lacks)}); docs/training.md, docs/inference.md and docs/kernels.md list them"
+        f"{path}: columns are missing ({'; '.join(lacks)}); docs/training.md, inference.md and kernels.md list them"
     )
 
 
