@@ -118,7 +118,7 @@ class Engine(NamedTuple):
     sequence_s: float  # of the host for each sequence of a step
     kv_efficiency: float  # rate at which the KV cache is read over that of weights
     expert_factor: float  # sorting of tokens to experts: time over that of the counted bytes
-    expert_layer_s: float  # of a layer with experts, beside the time of any layer
+    expert_s: float  # of each expert at work in a layer, beside its bytes and FLOP
     step_s: float  # of the host for each step
     exchange_s: float  # start of one dispatch or combine of experts
     host_layer_s: float  # the host needs at least that long for a layer; 0 with graphs or compiled programs

@@ -280,5 +280,7 @@ def served_layer(
     busy = weights + attention + elementwise + reduce + exchange
     host = engine.host_layer_s + (engine.host_reduce_s if plan.tp > 1.0 else 0.0)
     waiting = soft_max(busy, host) - busy if engine.host_layer_s > 0.0 else 0.0
-    own = engine.layer_s + moe * engine.expert_layer_s
+    own = engine.layer_s
+    if moe == 1.0:
+        own += engine.expert_s * routed(model, plan, tokens).chosen
     return Served(weights, attention, elementwise, reduce, exchange, waiting + own)
