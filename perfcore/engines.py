@@ -6,10 +6,11 @@ from functools import cache
 from typing import Any
 
 from perfcore.chips import normal
+from perfcore.engine_schema import ENGINE, ENGINE_CONSTANTS, ENGINE_STRUCTURE
 from perfcore.errors import PerfcoreError, suggestion
 from perfcore.formulas.records import Engine
 from perfcore.reader import SPECS, read_toml, report
-from perfcore.schema import ENGINE, ENGINE_CONSTANTS, ENGINE_STRUCTURE, problems_of
+from perfcore.schema import problems_of
 from perfcore.software import named_in
 
 __all__ = ["EngineFile", "default_for", "find", "for_framework", "ids", "load", "neutral"]
