@@ -209,7 +209,9 @@ KEYS = {
     "process": Term("word", "", "fabrication process"),
     "type": Term("word", "", "kind of memory"),
     "stacks": Term("count", "", "memory stacks"),
-    "bandwidth_gb_s": Term("number", "GB/s", "bandwidth: of all memory, of one stack, of a cache as a whole, or both ways of one link"),
+    "bandwidth_gb_s": Term(
+        "number", "GB/s", "bandwidth: of all memory, of one stack, of a cache as a whole, or both ways of one link"
+    ),
     "shipped_gb_s": Term("number", "GB/s", "rate a link ships at, when below what it can be programmed to"),
     "to_volatile_memory": Term("yes_no", "", "the link leads to volatile memory and does not count"),
     "capacity_gb": Term("number", "10^9 B", "memory capacity"),

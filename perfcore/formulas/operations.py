@@ -13,12 +13,11 @@ from perfcore.formulas.layer import (
     Passes,
     elementwise_bytes,
     flash_time_s,
-    linear,
-    routed_tokens,
+    linear_of,
     routing_bytes,
     seen_tokens,
 )
-from perfcore.formulas.products import Count, Product, product_count
+from perfcore.formulas.products import Count, Product, product_count, routed_tokens
 from perfcore.formulas.records import Machine, Model, Plan, Software
 from perfcore.formulas.roofline import ADAM_FLOP, RMS_NORM_FLOP, roofline_time_s
 from perfcore.formulas.step import OPTIMIZER_BYTES
@@ -109,8 +108,7 @@ def trained_operation(
     product: Product, rate_flop_s: float, element_bytes: float, peak_flop_s: float, machine: Machine
 ) -> Operation:
     """Return a matrix product with the two of its backward pass."""
-    rows, outputs, inputs, batch = product
-    passes = linear(rows, outputs, inputs, batch, rate_flop_s, element_bytes, machine)
+    passes = linear_of(product, rate_flop_s, element_bytes, machine)
     time_s = passes.forward_s + passes.data_s + passes.weight_s
     return bounded(trained_count(product, element_bytes), time_s, peak_flop_s, machine.memory_bytes_s)
 

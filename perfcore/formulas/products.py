@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from perfcore.formulas.activations import kv_heads_per_rank
 from perfcore.formulas.gemm import gemm_bytes
-from perfcore.formulas.layer import IMBALANCE, routed_tokens
 from perfcore.formulas.records import Model, Plan
 from perfcore.formulas.roofline import distinct_experts
+
+IMBALANCE = 1.10  # load of the busiest expert rank over the mean
 
 
 class Product(NamedTuple):
@@ -106,6 +107,11 @@ def mlp_up(model: Model, plan: Plan, tokens: float, ffn: float) -> Product:
 def mlp_down(model: Model, plan: Plan, tokens: float, ffn: float) -> Product:
     """Return the second product of an MLP of width ``ffn``."""
     return Product(tokens, model.hidden, ffn / plan.tp, 1.0)
+
+
+def routed_tokens(model: Model, plan: Plan, tokens: float) -> float:
+    """Return the tokens a rank routes: its own share where tensor-parallel ranks hold different ones."""
+    return tokens / plan.tp if plan.sequence_parallel == 1.0 or plan.ep > 1.0 else tokens
 
 
 def router(model: Model, plan: Plan, tokens: float) -> Product:

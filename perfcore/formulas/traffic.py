@@ -9,7 +9,7 @@ from perfcore.formulas.collectives import (
     gather_time_s,
     point_to_point_time_s,
 )
-from perfcore.formulas.layer import IMBALANCE, routed_tokens
+from perfcore.formulas.products import IMBALANCE, routed_tokens
 from perfcore.formulas.records import Machine, Model, Plan, Software
 from perfcore.formulas.states import expert_shard_group
 
