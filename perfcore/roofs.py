@@ -8,7 +8,6 @@ from perfcore import formulas, systems
 from perfcore.chips import Item
 from perfcore.evidence import entry_for
 from perfcore.quantity import Interval, interval_of, plain, quotient
-from perfcore.reader import SPECS
 from perfcore.swaps import Memory
 from perfcore.systems import System
 
@@ -150,8 +149,3 @@ def _source(cited: Item | System, path: str) -> dict[str, Any]:
         entry = entry_for(cited, "link.1.bandwidth_gb_s")
     entry = entry or {}
     return {key: entry.get(key) for key in ("mark", "source", "locator")}
-
-
-def is_of_catalogue(item: Item) -> bool:
-    """Tell whether a chip is one of the catalogue, whose numbers all have sources."""
-    return item.path.is_relative_to(SPECS)

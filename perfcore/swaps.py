@@ -1,5 +1,6 @@
 """What if a chip had other memory: its file with N stacks of a part of the catalogue in place of its own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import MappingProxyType
@@ -96,10 +97,17 @@ def swapped(item: Item, swap: Swap) -> tuple[Item, Memory, list[str]]:
         if key in part:
             table[key] = _times(part[key], stacks)
     rest = {key: value for key, value in item.document.items() if key != "dram_bandwidth_gb_s"}
-    cited = [entry for entry in rest.get("evidence", ()) if not set(entry.get("keys", ())) & {"memory"}]
-    new = replace(item, document=MappingProxyType({**rest, "memory": table, "evidence": cited}))
+    new = replace(item, document=MappingProxyType({**rest, "memory": table, "evidence": _without_memory(rest)}))
     memory = replace(memory_of(new), part=swap.part.id)
     return new, memory, [_said(swap.part, stacks)]
+
+
+def _without_memory(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the evidence of a file for all but its memory."""
+    return [
+        {**entry, "keys": [key for key in entry["keys"] if key.partition(".")[0] != "memory"]}
+        for entry in document.get("evidence", ())
+    ]
 
 
 def _times(value: Any, stacks: int) -> Any:
