@@ -8,11 +8,11 @@ from perfcore import software as eras
 from perfcore.chips import Item
 from perfcore.formulas import attainable_flop_s, roofline_time_s
 from perfcore.formulas.operations import Operation, times
-from perfcore.formulas.records import Formats
-from perfcore.machine import Setting, machine_of, rate_of
-from perfcore.operation_rows import PHASES, Bench, Load, Row, rows_of
+from perfcore.machine import Setting, machine_of, rate_of, wide_format
+from perfcore.operation_rows import PHASES, Bench, Load, rows_of
 from perfcore.precisions import Precision
 from perfcore.questions import plan_of
+from perfcore.serving_questions import ServingSetting
 from perfcore.systems import System
 
 __all__ = ["Placed", "operation_dicts", "placed"]
@@ -73,35 +73,27 @@ def placed(
     vendor = str(item.document.get("vendor", ""))
     engine = engines.load(engines.default_for(vendor))
     soft = eras.load(eras.default_for(vendor))
-    found = []
-    for phase in PHASES:
-        training = phase == "training"
-        used = soft if training else engine
-        setting = Setting(item, system, used, precision, used.attention_kernel, end=end)
-        bench = _bench(setting, load, training)
-        found += _phase(phase, bench, system, 1.0 / setting.devices)
-    return found, [f"prefill and decode: kernels of {engine.name}", f"training: kernels of {soft.name}"]
-
-
-def _bench(setting: Setting, load: Load, training: bool) -> Bench:
-    """Return what the operations of a phase run on."""
-    item, precision, share = setting.chip, setting.precision, 1.0 / setting.devices
-    vendor = str(item.document.get("vendor", ""))
-    engine = engines.load(engines.default_for(vendor))
-    machine = machine_of(setting, load.tp / setting.devices)
-    if not training:
-        machine = machine._replace(link_latency_s=engine.reduce_s / 2.0)
-    in_8_bit = bool(engine.structure["kv_follows_weights"]) and precision.bits <= 8
-    return Bench(
+    kv_bits = 8 if engine.structure["kv_follows_weights"] and precision.bits <= 8 else 16
+    serving = ServingSetting(item, system, engine, precision, kv_bits, end=end)
+    training = Setting(item, system, soft, precision, soft.attention_kernel, end=end)
+    chips, share = load.tp / serving.devices, 1.0 / serving.devices
+    bench = Bench(
         load=load,
-        plan=plan_of(tp=load.tp, ep=load.ep, shard=0, sequence_parallel=training and load.tp > 1),
-        machine=machine,
-        peak_flop_s=rate_of(item, precision.format, setting.end) * share,
-        wide_flop_s=rate_of(item, "bf16", setting.end) * share,
-        formats=Formats(precision.element_bytes, 1.0, 1.0 if in_8_bit else 2.0),
+        plan=plan_of(tp=load.tp, ep=load.ep, shard=0, sequence_parallel=False),
+        machine=serving.machine(chips, load.tp),
+        peak_flop_s=rate_of(item, precision.format, end) * share,
+        wide_flop_s=rate_of(item, wide_format(item, precision.format), end) * share,
+        formats=serving.formats(),
         engine=engine.record(),
-        soft=eras.load(eras.default_for(vendor)).record(True, precision.fused_experts),
+        soft=soft.record(True, precision.fused_experts),
     )
+    trained = replace(
+        bench,
+        plan=plan_of(tp=load.tp, ep=load.ep, shard=0, sequence_parallel=load.tp > 1),
+        machine=machine_of(training, chips),
+    )
+    found = [one for phase in PHASES for one in _phase(phase, trained if phase == "training" else bench, system, share)]
+    return found, [f"prefill and decode: kernels of {engine.name}", f"training: kernels of {soft.name}"]
 
 
 def _phase(phase: str, bench: Bench, system: System, share: float) -> list[Placed]:

@@ -18,11 +18,12 @@ from perfcore.machine import rate_of
 from perfcore.models import ModelFile
 from perfcore.operation_rows import PHASES, Load
 from perfcore.placements import operation_dicts
-from perfcore.precisions import Precision, find_exactly
+from perfcore.precisions import Precision, find_exactly, names
 from perfcore.questions import plan_of
 from perfcore.roofs import Level, Peak, levels, middle, peaks, ridges
 from perfcore.swaps import Memory, Swap, memory_of, read_swap, swapped
 from perfcore.systems import System
+from perfcore.terms import FORMATS
 
 __all__ = ["Roofline", "Rooflines", "roofline"]
 
@@ -187,10 +188,10 @@ def _variant(item: Item, swap: Swap | None, system: System | None, precision: st
 
 
 def _precision(item: Item, given: str | None) -> Precision | None:
-    """Return the recipe of the operations: 16 bit where none is given; None for a chip without any."""
+    """Return the recipe of the operations: 16 bit where none is given, else the widest there is; None without any."""
     has = item.rates or {}
     if given is None:
-        form = next((form for form in ("bf16", "fp16") if form in has), None)
+        form = next((form for form in ("bf16", "fp16", *FORMATS) if form in has and form in names()), None)
         return find_exactly(form) if form else None
     kind = find_exactly(given)
     rate_of(item, kind.format, strict=True)

@@ -1,12 +1,21 @@
 """Serving a language model: one step, prefill, decode with a growing KV cache, continuous batching, memory."""
 
 import math
-from typing import NamedTuple
 
 from perfcore.formulas.collectives import point_to_point_time_s
 from perfcore.formulas.records import Engine, Formats, Machine, Model, Plan
-from perfcore.formulas.serving_layer import Served, Tokens, cached_tokens, kv_width, product_s, served_layer, stream_s
+from perfcore.formulas.serving_layer import (
+    Served,
+    Tokens,
+    cached_tokens,
+    distinct_experts,
+    kv_width,
+    product_s,
+    served_layer,
+    stream_s,
+)
 from perfcore.formulas.states import stage_parameters
+from perfcore.formulas.transformer import matmul_flop_per_token, mlp_matrix_parameters
 
 LOGIT_BYTES = 8.0  # moved per logit by choosing the next token
 
@@ -56,7 +65,7 @@ def serving_step(model: Model, plan: Plan, step: Tokens, formats: Formats, machi
     With ``plan.pp`` stages each works on a part of the batch at a time, so a token passes all layers in the time that
     part takes, and the weights of a layer are read once for each part.
     """
-    part = Tokens(step.sequences / plan.pp, step.context, step.prompt / plan.pp, step.prompt_length)
+    part = Tokens(step.sequences / plan.pp, step.context, step.prompt / plan.pp, step.prompt_length, step.prefix)
     dense = model.dense_layers / model.layers
     time = Served(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     if dense > 0.0:
@@ -78,34 +87,12 @@ def serving_step(model: Model, plan: Plan, step: Tokens, formats: Formats, machi
     return add(time, Served(logits, 0.0, 0.0, 0.0, hops, host), 1.0)
 
 
-def decode_s(
-    model: Model,
-    plan: Plan,
-    sequences: float,
-    context: float,
-    formats: Formats,
-    machine: Machine,
-    engine: Engine,
-) -> float:
-    """Return one decode step of ``sequences`` sequences with ``context`` tokens in the cache of each [s]."""
-    step = Tokens(sequences, context, 0.0, 0.0)
-    return total_s(serving_step(model, plan, step, formats, machine, engine))
-
-
-def prefill_s(
-    model: Model, plan: Plan, tokens: float, length: float, formats: Formats, machine: Machine, engine: Engine
-) -> float:
-    """Return the prefill of ``tokens`` tokens of prompts of ``length`` tokens [s], the first new token included."""
-    step = Tokens(0.0, 0.0, tokens, length)
-    return total_s(serving_step(model, plan, step, formats, machine, engine))
-
-
 def mean_context(prompt: float, output: float, engine: Engine) -> float:
     """Return the tokens in a sequence's cache, a mean over its output; all of them with static buckets.
 
     Examples
     --------
-    >>> mean_context(100.0, 50.0, Engine(*[0.0] * 12)), mean_context(100.0, 50.0, Engine(*[1.0] * 12))
+    >>> mean_context(100.0, 50.0, Engine(*[0.0] * 14)), mean_context(100.0, 50.0, Engine(*[1.0] * 14))
     (125.0, 150.0)
     """
     return prompt + output if engine.whole_context == 1.0 else prompt + 0.5 * output
@@ -117,7 +104,7 @@ def kv_bytes_per_token(model: Model, plan: Plan, formats: Formats) -> float:
 
 
 def kv_bytes_per_sequence(model: Model, plan: Plan, length: float, formats: Formats) -> float:
-    """Return the bytes of KV cache of a sequence of ``length`` tokens on one rank; windowed layers keep their window."""
+    """Return the bytes of KV cache of a sequence of ``length`` tokens on one rank; windowed layers keep a window."""
     return kv_bytes_per_token(model, plan, formats) * cached_tokens(model, length)
 
 
@@ -149,19 +136,12 @@ def most_sequences(
     return max(0.0, math.floor(free / each))
 
 
-class Service(NamedTuple):
-    """Serving in the steady state."""
-
-    sequences: float  # that decode at once on a rank
-    step_s: float  # one step, which gives each of them a token
-    prefill_s: float  # of one prompt alone
-
-
 def continuous_step(
     model: Model,
     plan: Plan,
     sequences: float,
     prompt: float,
+    prefix: float,
     output: float,
     formats: Formats,
     machine: Machine,
@@ -169,28 +149,42 @@ def continuous_step(
 ) -> Served:
     """Return the mean step of continuous batching [1]_: ``sequences`` decode while prompts come in as others end.
 
-    Each step carries a token of every sequence and ``prompt / output`` tokens of new prompts for each.
+    Each step carries a token of every sequence and ``prompt / output`` tokens of new prompts for each; ``prompt`` is
+    what must be computed after a cached ``prefix``.
 
     References
     ----------
     .. [1] G. Yu et al., "Orca: a distributed serving system for transformer-based generative models", OSDI 2022.
     """
-    context = mean_context(prompt, output, engine)
-    step = Tokens(sequences, context, sequences * prompt / output, prompt)
+    context = mean_context(prefix + prompt, output, engine)
+    step = Tokens(sequences, context, sequences * prompt / output, prompt, prefix)
     return serving_step(model, plan, step, formats, machine, engine)
 
 
-def batch_s(
-    model: Model,
-    plan: Plan,
-    sequences: float,
-    prompt: float,
-    output: float,
-    formats: Formats,
-    machine: Machine,
-    engine: Engine,
+def roofline_step_s(
+    model: Model, plan: Plan, step: Tokens, formats: Formats, peak_flop_s: float, memory_bytes_s: float
 ) -> float:
-    """Return the time of a static batch [s]: all prompts, then all outputs token by token."""
-    first = prefill_s(model, plan, sequences * prompt, prompt, formats, machine, engine)
-    context = mean_context(prompt, output, engine)
-    return first + output * decode_s(model, plan, sequences, context, formats, machine, engine)
+    """Return the least time of a step on one rank [s]: its bytes over the bandwidth, or its FLOP over the peak.
+
+    Weights once (of the experts those that are chosen), the KV cache once, no activations, nothing between chips: what
+    any speed is compared with, not a prediction.
+
+    References
+    ----------
+    .. [1] S. Williams, A. Waterman, D. Patterson, "Roofline", Communications of the ACM 52(4), 2009.
+    """
+    tokens = step.sequences + step.prompt
+    ranks = plan.tp * plan.pp
+    weights = weight_bytes(model, plan, formats) - 2.0 * model.vocab * model.hidden / ranks
+    if model.experts > 0.0:
+        group = tokens * plan.ep / plan.tp if plan.ep > 1.0 else tokens
+        idle = 1.0 - distinct_experts(1.0, model.top_k / model.experts, group)
+        cut = max(plan.ep, plan.tp) * plan.pp
+        held = (model.layers - model.dense_layers) * model.experts * mlp_matrix_parameters(model, model.expert_ffn)
+        weights -= idle * formats.weight_bytes * held / cut
+    cache = step.sequences * kv_bytes_per_sequence(model, plan, step.context, formats)
+    flop = tokens * matmul_flop_per_token(model) / 3.0
+    keys = step.sequences * cached_tokens(model, step.context)
+    keys += step.prompt * (step.prefix + 0.5 * step.prompt_length)
+    flop += keys * model.layers * 2.0 * model.heads * (model.head_dim + model.v_head_dim)
+    return max((weights + cache) / memory_bytes_s, flop / ranks / peak_flop_s)

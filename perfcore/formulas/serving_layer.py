@@ -11,7 +11,8 @@ from typing import NamedTuple
 from perfcore.formulas.activations import kv_heads_per_rank
 from perfcore.formulas.collectives import all_reduce_time_s, expert_exchange_time_s
 from perfcore.formulas.gemm import few_rows_flop, soft_max
-from perfcore.formulas.layer import GROUPED, IMBALANCE, flash_time_s, seen_tokens
+from perfcore.formulas.layer import GROUPED, flash_time_s, seen_tokens
+from perfcore.formulas.products import IMBALANCE
 from perfcore.formulas.records import Engine, Formats, Machine, Model, Plan
 
 DECODE_RATE, LATENT_RATE = 0.65, 0.85  # of a large GEMM's rate, by attention of single queries, and by MLA's
@@ -25,7 +26,8 @@ class Tokens(NamedTuple):
     sequences: float  # that decode, a token each
     context: float  # tokens in the KV cache of each
     prompt: float  # tokens of prompts
-    prompt_length: float  # of the prompts they are part of
+    prompt_length: float  # tokens of each of these prompts that must be computed
+    prefix: float  # tokens before them that are in the cache already
 
 
 class Served(NamedTuple):
@@ -44,7 +46,7 @@ def stream_s(moved: float, machine: Machine, engine: Engine) -> float:
 
     Examples
     --------
-    >>> machine, engine = Machine(*[100.0] * 16), Engine(0.5, *[0.0] * 11)
+    >>> machine, engine = Machine(*[100.0] * 16), Engine(0.5, *[0.0] * 13)
     >>> stream_s(100.0, machine, engine)
     2.0
     """
@@ -111,7 +113,8 @@ def kv_width(model: Model, plan: Plan) -> float:
     --------
     DeepSeek-V3 keeps 512 of the latent and 64 of the rotary key; Llama 70B on 8 ranks one head of 128, twice.
 
-    >>> kv_width(Model(61, 7168, 128, 128, 192, 128, 18432, 3, 129280, 0, 0, 0, 1536, 512, 64, *[0] * 9), Plan(*[8] * 17))
+    >>> deepseek_v3 = Model(61, 7168, 128, 128, 192, 128, 18432, 3, 129280, 0, 0, 0, 1536, 512, 64, *[0] * 9)
+    >>> kv_width(deepseek_v3, Plan(*[8] * 17))
     576
     >>> kv_width(Model(80, 8192, 64, 8, 128, 128, 28672, 3, 128256, *[0] * 15), Plan(*[8] * 17))
     256.0
@@ -162,27 +165,31 @@ def decode_attention_s(
     if model.kv_lora_rank > 0.0:
         per_key = heads * (2.0 * model.kv_lora_rank + model.rope_head_dim)
         rate = LATENT_RATE * machine.wide_gemm_flop_s
-    read = stream_s(moved, machine, engine)
+    read = stream_s(moved / engine.kv_efficiency, machine, engine)
     if engine.repeated_kv_bytes_s > 0.0 and model.kv_lora_rank == 0.0:
         group = heads / kv_heads_per_rank(model, plan)
         read = max(read, moved * group / engine.repeated_kv_bytes_s) if group > 1.0 else read
     return soft_max(read, 2.0 * sequences * keys * per_key / rate) + 1.5 * machine.kernel_s
 
 
-def prompt_attention_s(model: Model, plan: Plan, prompt: float, length: float, machine: Machine) -> float:
-    """Return causal attention of ``prompt`` tokens of prompts of ``length`` tokens [s], a mean over windowed layers."""
-    if prompt <= 0.0:
+def prompt_attention_s(model: Model, plan: Plan, step: Tokens, machine: Machine) -> float:
+    """Return causal attention of the prompts of a step [s], a mean over layers with and without a window.
+
+    Tokens of a cached prefix are seen by all that follow.
+    """
+    if step.prompt <= 0.0:
         return 0.0
     share = model.window_layers / model.layers
-    full = flash_time_s(model, plan, prompt, seen_tokens(length, 0.0), machine)
-    near = flash_time_s(model, plan, prompt, seen_tokens(length, model.window), machine)
+    seen = step.prefix + seen_tokens(step.prompt_length, 0.0)
+    full = flash_time_s(model, plan, step.prompt, seen, machine)
+    near = flash_time_s(model, plan, step.prompt, seen if model.window == 0.0 else min(seen, model.window), machine)
     return (1.0 - share) * full + share * near + machine.kernel_s
 
 
 def mlp_products_s(
     model: Model, plan: Plan, tokens: float, ffn: float, formats: Formats, machine: Machine, engine: Engine
 ) -> float:
-    """Return gate and up as one product, and down, of an MLP of width ``ffn`` cut over the tensor-parallel ranks [s]."""
+    """Return gate and up as one product, and down, of an MLP of width ``ffn``, cut over tensor-parallel ranks [s]."""
     if ffn <= 0.0:
         return 0.0
     width, rate, size = ffn / plan.tp, machine.gemm_flop_s, machine.element_bytes
@@ -248,7 +255,7 @@ def elementwise_s(model: Model, plan: Plan, tokens: float, moe: float, machine: 
     moved = tokens * (24.0 * model.hidden + 6.0 * inner + 6.0 * width / plan.tp)
     if moe == 1.0:
         own = routed(model, plan, tokens)
-        moved += own.chosen * own.rows * (12.0 * model.hidden + 6.0 * own.width)
+        moved += engine.expert_factor * own.chosen * own.rows * (12.0 * model.hidden + 6.0 * own.width)
     return stream_s(moved, machine, engine)
 
 
@@ -263,7 +270,7 @@ def served_layer(
     else:
         weights += mlp_products_s(model, plan, tokens, model.ffn, formats, machine, engine)
     attention = decode_attention_s(model, plan, step.sequences, step.context, formats, machine, engine)
-    attention += prompt_attention_s(model, plan, step.prompt, step.prompt_length, machine)
+    attention += prompt_attention_s(model, plan, step, machine)
     elementwise = elementwise_s(model, plan, tokens, moe, machine, engine)
     reductions = 1.0 if moe == 1.0 and plan.ep > 1.0 else 2.0
     reduce = reductions * all_reduce_time_s(2.0 * tokens * model.hidden, plan.tp, 1.0, machine)
