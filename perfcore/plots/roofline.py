@@ -157,7 +157,7 @@ def _draw_slope(picture: Picture, frame: Frame, one: Slope, chips: int) -> None:
             low, high = ends
             picture.areas.append(Area((low[0], low[1], high[1], high[0]), colour))
         dash, offset = _alternating(DASHES[one.level], place, len(one.chips))
-        width = 2.4 if one.level == "DRAM" else 1.6
+        width = 2.4 if one.level == "DRAM" else 1.5
         points = _reach(frame, one.bandwidth.middle, limit, end)
         picture.lines.append(Line(points, colour, width, dash, offset))
 
