@@ -83,7 +83,7 @@ class Row:
     link: bool = False
 
 
-Maker = Callable[[Product, bool, float], Operation]  # of a product, whether in 16 bit, and its rate over a plain one's
+Maker = Callable[[Product, bool, float], Operation]  # of a product, whether in 16 bit, and 1.0 for experts
 
 
 def rows_of(phase: str, bench: Bench) -> list[Row]:
@@ -107,7 +107,7 @@ def _projections(model: Model, plan: Plan, tokens: float, absorbed: bool, make: 
         else:
             named.append(("latent to keys and values", latent_keys_values(model, plan, tokens), False))
     named.append(("output projection", output_projection(model, plan, tokens), False))
-    return [Row(name, model.layers, make(product, wide, 1.0), wide) for name, product, wide in named]
+    return [Row(name, model.layers, make(product, wide, 0.0), wide) for name, product, wide in named]
 
 
 def _mlps(model: Model, plan: Plan, tokens: float, make: Maker) -> list[Row]:
@@ -116,14 +116,14 @@ def _mlps(model: Model, plan: Plan, tokens: float, make: Maker) -> list[Row]:
     found = []
     for name, ffn, layers in (("MLP", model.ffn, dense), ("shared experts", model.shared_ffn, moe)):
         if ffn > 0.0:
-            found.append(Row(f"{name} up", layers, make(mlp_up(model, plan, tokens, ffn), False, 1.0)))
-            found.append(Row(f"{name} down", layers, make(mlp_down(model, plan, tokens, ffn), False, 1.0)))
+            found.append(Row(f"{name} up", layers, make(mlp_up(model, plan, tokens, ffn), False, 0.0)))
+            found.append(Row(f"{name} down", layers, make(mlp_down(model, plan, tokens, ffn), False, 0.0)))
     if moe > 0.0:
         own = routed(model, plan, tokens)
         shape = own.rows, own.chosen, own.width
-        found.append(Row("router", moe, make(router(model, plan, tokens), True, 1.0), wide=True))
-        found.append(Row("experts up", moe, make(expert_up(model, *shape), False, GROUPED)))
-        found.append(Row("experts down", moe, make(expert_down(model, *shape), False, GROUPED)))
+        found.append(Row("router", moe, make(router(model, plan, tokens), True, 0.0), wide=True))
+        found.append(Row("experts up", moe, make(expert_up(model, *shape), False, 1.0)))
+        found.append(Row("experts down", moe, make(expert_down(model, *shape), False, 1.0)))
     return found
 
 
@@ -132,17 +132,17 @@ def _served(bench: Bench, tokens: float, heads_of: float, absorbed: bool, attent
     model, plan, machine, engine = bench.load.model, bench.plan, bench.machine, bench.engine
     in_16_bit = Formats(2.0, 1.0, bench.formats.kv_bytes)
 
-    def make(product: Product, wide: bool, slower: float) -> Operation:
+    def make(product: Product, wide: bool, uneven: float) -> Operation:
         if wide:
             rate = machine.wide_gemm_flop_s
-            return served_product(product, rate, 2.0, in_16_bit, bench.wide_flop_s, machine, engine)
-        rate, size = machine.gemm_flop_s * slower, machine.element_bytes
-        return served_product(product, rate, size, bench.formats, bench.peak_flop_s, machine, engine)
+            return served_product(product, uneven, rate, 2.0, in_16_bit, bench.wide_flop_s, machine, engine)
+        rate, size = machine.gemm_flop_s, machine.element_bytes
+        return served_product(product, uneven, rate, size, bench.formats, bench.peak_flop_s, machine, engine)
 
     found = [*_projections(model, plan, tokens, absorbed, make), Row("attention", model.layers, attention, wide=True)]
     found += [
         *_mlps(model, plan, tokens, make),
-        Row("logits", 1.0, make(logits(model, plan, heads_of), True, 1.0), True),
+        Row("logits", 1.0, make(logits(model, plan, heads_of), True, 0.0), True),
     ]
     for moe, layers in _kinds(model):
         where = _where(model, moe)
@@ -190,10 +190,10 @@ def _training(bench: Bench) -> list[Row]:
     load, model, plan, machine = bench.load, bench.load.model, bench.plan, bench.machine
     tokens, wide_peak = float(load.seq), bench.wide_flop_s
 
-    def make(product: Product, wide: bool, slower: float) -> Operation:
+    def make(product: Product, wide: bool, uneven: float) -> Operation:
         if wide:
             return trained_operation(product, machine.wide_gemm_flop_s, 2.0, wide_peak, machine)
-        rate, size = machine.gemm_flop_s * slower, machine.element_bytes
+        rate, size = machine.gemm_flop_s * (GROUPED if uneven == 1.0 else 1.0), machine.element_bytes
         return trained_operation(product, rate, size, bench.peak_flop_s, machine)
 
     passes = attention_time(model, plan, tokens, tokens, machine, bench.soft)
@@ -203,7 +203,7 @@ def _training(bench: Bench) -> list[Row]:
         *_projections(model, plan, tokens, False, make),
         Row("attention", model.layers, attention, wide=True),
         *_mlps(model, plan, tokens, make),
-        Row("logits", 1.0, make(logits(model, plan, tokens), True, 1.0), wide=True),
+        Row("logits", 1.0, make(logits(model, plan, tokens), True, 0.0), wide=True),
         Row("loss", 1.0, memory_operation(loss, 0.0, wide_peak, machine), wide=True),
     ]
     for moe, layers in _kinds(model):

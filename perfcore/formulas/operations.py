@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from perfcore.formulas.activations import kv_heads_per_rank
 from perfcore.formulas.collectives import all_reduce_time_s, expert_exchange_time_s
+from perfcore.formulas.decode_attention import cache_bytes, score_flop
 from perfcore.formulas.layer import Passes, elementwise_bytes, linear_of, routing_bytes, seen_tokens
 from perfcore.formulas.products import IMBALANCE, Count, Product, product_count, routed_tokens
 from perfcore.formulas.records import Engine, Formats, Machine, Model, Plan, Software
@@ -94,6 +95,7 @@ def served_count(product: Product, element_bytes: float, formats: Formats) -> Co
 
 def served_product(
     product: Product,
+    uneven: float,
     rate_flop_s: float,
     element_bytes: float,
     formats: Formats,
@@ -101,9 +103,9 @@ def served_product(
     machine: Machine,
     engine: Engine,
 ) -> Operation:
-    """Return a product in prefill or decode; ``rate_flop_s`` is what a large one achieves."""
+    """Return a product in prefill or decode, ``uneven`` = 1.0 of experts, at what a large one achieves at most."""
     rows, outputs, inputs, batch = product
-    time_s = product_s(rows, outputs, inputs, batch, rate_flop_s, element_bytes, formats, machine, engine)
+    time_s = product_s(rows, outputs, inputs, batch, uneven, rate_flop_s, element_bytes, formats, machine, engine)
     return bounded(served_count(product, element_bytes, formats), time_s, peak_flop_s, machine.memory_bytes_s)
 
 
@@ -174,12 +176,12 @@ def decode_attention_count(model: Model, plan: Plan, sequences: float, context: 
     True
     """
     seen = cached_tokens(model, context)
-    size = model.head_dim + model.v_head_dim
+    width = model.head_dim + model.v_head_dim
     if model.kv_lora_rank > 0.0:
-        size = 2.0 * model.kv_lora_rank + model.rope_head_dim
+        width = 2.0 * model.kv_lora_rank + model.rope_head_dim
     heads = model.heads / plan.tp
-    moved = sequences * (seen * kv_width(model, plan) * kv_bytes + 2.0 * heads * size)
-    return Count(2.0 * sequences * seen * heads * size, moved)
+    read = cache_bytes(sequences, seen, 1.0, kv_width(model, plan), kv_bytes)
+    return Count(score_flop(sequences, seen, heads, width), read + 2.0 * sequences * heads * width)
 
 
 def prefill_attention(
