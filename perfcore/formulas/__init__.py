@@ -13,6 +13,7 @@ from perfcore.formulas.control import (
     total_bits_x_tops_2022,
     tpp,
 )
+<<<<<<< HEAD
 from perfcore.formulas.roofline import (
     attainable_flop_s,
     attention_decode_intensity,
@@ -26,11 +27,59 @@ from perfcore.formulas.roofline import (
     optimizer_intensity,
     ridge_flop_per_byte,
     roofline_time_s,
+=======
+from perfcore.formulas.limits import (
+    area_of_transistors_mm2,
+    chips_at_petaflops,
+    hbm_area_at_density_mm2,
+    padding_area_mm2,
+    tpp_at_density,
+    tpp_of_transistors,
+    transistors_of_area_billion,
+    volume_of_racks_ft3,
+)
+from perfcore.formulas.packaging import (
+    package_cost_usd,
+    package_yield,
+    passing_share,
+    patterned_wafer_cost_usd,
+    patterned_yield,
+    tested_die_cost_usd,
+)
+from perfcore.formulas.reliability import (
+    availability_interval_s,
+    best_goodput,
+    daly_interval_s,
+    failures_per_1000_node_days,
+    goodput,
+    mtti_s,
+    young_interval_s,
+)
+from perfcore.formulas.silicon import (
+    gross_dies,
+    mean_defects,
+    murphy_defects_per_cm2,
+    murphy_yield,
+    negative_binomial_defects_per_cm2,
+    negative_binomial_yield,
+    poisson_defects_per_cm2,
+    poisson_yield,
+    raw_silicon_usd_mm2,
+    seeds_defects_per_cm2,
+    seeds_yield,
+)
+from perfcore.formulas.supply import (
+    good_dies,
+    packages_of_dies,
+    packages_of_stacks,
+    packages_possible,
+>>>>>>> 6a776798ce35cbe97c2e41e784244abd9bcdde10
 )
 
 __all__ = [
     "analog_bits_x_tops_2022",
     "area_at_density_mm2",
+<<<<<<< HEAD
     "attainable_flop_s",
     "attention_decode_intensity",
     "attention_prefill_intensity",
@@ -39,10 +88,25 @@ __all__ = [
     "dram_plus_io_gb_s",
     "gemm_intensity",
     "gemv_intensity",
+=======
+    "area_of_transistors_mm2",
+    "availability_interval_s",
+    "best_goodput",
+    "bits_x_tops_2022",
+    "chips_at_petaflops",
+    "daly_interval_s",
+    "dram_plus_io_gb_s",
+    "failures_per_1000_node_days",
+    "good_dies",
+    "goodput",
+    "gross_dies",
+    "hbm_area_at_density_mm2",
+>>>>>>> 6a776798ce35cbe97c2e41e784244abd9bcdde10
     "hbm_bandwidth_density_gb_s_mm2",
     "link_bandwidth_gb_s",
     "mac_tops",
     "margin",
+<<<<<<< HEAD
     "mla_decode_intensity",
     "moe_intensity",
     "normalisation_intensity",
@@ -50,6 +114,35 @@ __all__ = [
     "performance_density",
     "ridge_flop_per_byte",
     "roofline_time_s",
+=======
+    "mean_defects",
+    "mtti_s",
+    "murphy_defects_per_cm2",
+    "murphy_yield",
+    "negative_binomial_defects_per_cm2",
+    "negative_binomial_yield",
+    "package_cost_usd",
+    "package_yield",
+    "packages_of_dies",
+    "packages_of_stacks",
+    "packages_possible",
+    "padding_area_mm2",
+    "passing_share",
+    "patterned_wafer_cost_usd",
+    "patterned_yield",
+    "performance_density",
+    "poisson_defects_per_cm2",
+    "poisson_yield",
+    "raw_silicon_usd_mm2",
+    "seeds_defects_per_cm2",
+    "seeds_yield",
+    "tested_die_cost_usd",
+>>>>>>> 6a776798ce35cbe97c2e41e784244abd9bcdde10
     "total_bits_x_tops_2022",
     "tpp",
+    "tpp_at_density",
+    "tpp_of_transistors",
+    "transistors_of_area_billion",
+    "volume_of_racks_ft3",
+    "young_interval_s",
 ]
