@@ -1,11 +1,7 @@
 """The vocabulary: one name for a formula argument, a spec key, a table column, a CLI label and a JSON key."""
 
-<<<<<<< HEAD
-from perfcore.speed_terms import CALIBRATION_KEYS, ENGINE_KEYS, MODEL_KEYS, ROOFLINE_KEYS, Term
-=======
 from perfcore.silicon_terms import SILICON_KEYS
-from perfcore.speed_terms import CALIBRATION_KEYS, ENGINE_KEYS, MODEL_KEYS, Term
->>>>>>> 6a776798ce35cbe97c2e41e784244abd9bcdde10
+from perfcore.speed_terms import CALIBRATION_KEYS, ENGINE_KEYS, MODEL_KEYS, ROOFLINE_KEYS, Term
 
 # Bit length of the multiply inputs. TF32 counts its 19 significant bits: the market's reading.
 FORMATS = {
@@ -247,11 +243,8 @@ KEYS = {
     "threshold": Term("number", "", "the number a rule compares with"),
 }
 
-<<<<<<< HEAD
 KEYS |= CALIBRATION_KEYS | ENGINE_KEYS | ROOFLINE_KEYS
-=======
 KEYS |= CALIBRATION_KEYS | ENGINE_KEYS | SILICON_KEYS
->>>>>>> 6a776798ce35cbe97c2e41e784244abd9bcdde10
 TERMS = FACTS | KEYS | MODEL_KEYS | {name: Term("number", "10^12/s", f"{name} format") for name in FORMATS}
 
 

@@ -13,21 +13,6 @@ from perfcore.formulas.control import (
     total_bits_x_tops_2022,
     tpp,
 )
-<<<<<<< HEAD
-from perfcore.formulas.roofline import (
-    attainable_flop_s,
-    attention_decode_intensity,
-    attention_prefill_intensity,
-    distinct_experts,
-    gemm_intensity,
-    gemv_intensity,
-    mla_decode_intensity,
-    moe_intensity,
-    normalisation_intensity,
-    optimizer_intensity,
-    ridge_flop_per_byte,
-    roofline_time_s,
-=======
 from perfcore.formulas.limits import (
     area_of_transistors_mm2,
     chips_at_petaflops,
@@ -55,6 +40,20 @@ from perfcore.formulas.reliability import (
     mtti_s,
     young_interval_s,
 )
+from perfcore.formulas.roofline import (
+    attainable_flop_s,
+    attention_decode_intensity,
+    attention_prefill_intensity,
+    distinct_experts,
+    gemm_intensity,
+    gemv_intensity,
+    mla_decode_intensity,
+    moe_intensity,
+    normalisation_intensity,
+    optimizer_intensity,
+    ridge_flop_per_byte,
+    roofline_time_s,
+)
 from perfcore.formulas.silicon import (
     gross_dies,
     mean_defects,
@@ -73,54 +72,43 @@ from perfcore.formulas.supply import (
     packages_of_dies,
     packages_of_stacks,
     packages_possible,
->>>>>>> 6a776798ce35cbe97c2e41e784244abd9bcdde10
 )
 
 __all__ = [
     "analog_bits_x_tops_2022",
     "area_at_density_mm2",
-<<<<<<< HEAD
+    "area_of_transistors_mm2",
     "attainable_flop_s",
     "attention_decode_intensity",
     "attention_prefill_intensity",
-    "bits_x_tops_2022",
-    "distinct_experts",
-    "dram_plus_io_gb_s",
-    "gemm_intensity",
-    "gemv_intensity",
-=======
-    "area_of_transistors_mm2",
     "availability_interval_s",
     "best_goodput",
     "bits_x_tops_2022",
     "chips_at_petaflops",
     "daly_interval_s",
+    "distinct_experts",
     "dram_plus_io_gb_s",
     "failures_per_1000_node_days",
+    "gemm_intensity",
+    "gemv_intensity",
     "good_dies",
     "goodput",
     "gross_dies",
     "hbm_area_at_density_mm2",
->>>>>>> 6a776798ce35cbe97c2e41e784244abd9bcdde10
     "hbm_bandwidth_density_gb_s_mm2",
     "link_bandwidth_gb_s",
     "mac_tops",
     "margin",
-<<<<<<< HEAD
+    "mean_defects",
     "mla_decode_intensity",
     "moe_intensity",
-    "normalisation_intensity",
-    "optimizer_intensity",
-    "performance_density",
-    "ridge_flop_per_byte",
-    "roofline_time_s",
-=======
-    "mean_defects",
     "mtti_s",
     "murphy_defects_per_cm2",
     "murphy_yield",
     "negative_binomial_defects_per_cm2",
     "negative_binomial_yield",
+    "normalisation_intensity",
+    "optimizer_intensity",
     "package_cost_usd",
     "package_yield",
     "packages_of_dies",
@@ -134,10 +122,11 @@ __all__ = [
     "poisson_defects_per_cm2",
     "poisson_yield",
     "raw_silicon_usd_mm2",
+    "ridge_flop_per_byte",
+    "roofline_time_s",
     "seeds_defects_per_cm2",
     "seeds_yield",
     "tested_die_cost_usd",
->>>>>>> 6a776798ce35cbe97c2e41e784244abd9bcdde10
     "total_bits_x_tops_2022",
     "tpp",
     "tpp_at_density",
