@@ -14,7 +14,7 @@ from perfcore.reader import SPECS
 from perfcore.software import SoftwareFile
 from perfcore.systems import System
 
-__all__ = ["Setting", "machine_of", "rate_of"]
+__all__ = ["Setting", "efficiency_words", "machine_of", "rate_of"]
 
 TERA = 1e12
 GIGA = 1e9
@@ -140,6 +140,16 @@ def used_domain(system: System, chips: float) -> float:
 def known_id(chip: Item) -> str:
     """Return the id by which a chip's efficiencies are known: none for a user's own file, whatever it is called."""
     return chip.id if chip.path.is_relative_to(SPECS) else ""
+
+
+def efficiency_words(chip: Item, bits: int) -> list[str]:
+    """Return what was taken from elsewhere for the efficiencies that products of ``bits`` and attention use."""
+    used = {"gemm_16bit", f"gemm_{bits}bit", "attention"}
+    known = efficiency.for_chip(known_id(chip))
+    said = [s for s in known.assumptions if s.split(" ")[0] in used or not s.startswith("gemm")]
+    if "multiprocessors" not in chip.document:
+        said.append("multiprocessors are not given: matrix products are taken not to be dealt in waves")
+    return said
 
 
 def attention_speed(generation: str, kernel: str) -> float:
