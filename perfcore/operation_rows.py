@@ -6,11 +6,7 @@ from dataclasses import dataclass
 from perfcore.formulas.layer import GROUPED, attention_time, memory_bound
 from perfcore.formulas.operations import (
     Operation,
-    all_reduce,
-    all_reduce_bytes,
     decode_attention,
-    exchange,
-    exchange_bytes,
     memory_operation,
     optimizer_count,
     prefill_attention,
@@ -38,6 +34,7 @@ from perfcore.formulas.products import (
     router,
 )
 from perfcore.formulas.records import Engine, Formats, Machine, Model, Plan, Software
+from perfcore.formulas.sent import all_reduce, all_reduce_bytes, exchange, exchange_bytes
 from perfcore.formulas.serving_layer import routed
 from perfcore.formulas.states import stage_parameters
 from perfcore.formulas.traffic import expert_traffic, tensor_traffic
