@@ -31,7 +31,7 @@ _MEANINGS = (
 _TELLING = ("lost", "out_of_memory", "no_driver", "no_device", "unsupported", "failed", "no_library")
 
 
-class GpuProblem(PerfcoreError):
+class GpuError(PerfcoreError):
     """What a GPU library could not do, in one line.
 
     ``kind`` is ``no_library``, ``no_driver``, ``no_device``, ``out_of_memory``, ``unsupported``, ``lost`` or
@@ -80,7 +80,7 @@ class GpuFacts(NamedTuple):
 class GpuBackend(Protocol):
     """A library that allocates, computes and times on one GPU.
 
-    Every method raises ``GpuProblem`` and nothing else. ``stream`` and ``gemm`` fill their operands with random
+    Every method raises ``GpuError`` and nothing else. ``stream`` and ``gemm`` fill their operands with random
     numbers: zeros take less power and run faster than any real data. Dropping a job frees its memory.
     """
 
@@ -120,7 +120,7 @@ def first_line(error: BaseException) -> str:
     return lines[0].strip().rstrip(".")[:200]
 
 
-def problem_of(error: Exception, doing: str) -> GpuProblem:
+def problem_of(error: Exception, doing: str) -> GpuError:
     """Tell what the error of a GPU library means.
 
     >>> problem_of(RuntimeError("CUDA error: an illegal memory access was encountered"), "dram_copy").kind
@@ -128,7 +128,7 @@ def problem_of(error: Exception, doing: str) -> GpuProblem:
     >>> problem_of(MemoryError("out of memory allocating 4,096 bytes"), "dram_copy").kind
     'out_of_memory'
     """
-    if isinstance(error, GpuProblem):
+    if isinstance(error, GpuError):
         return error
     said = f"{type(error).__name__} {error}".lower()
     if isinstance(error, NotImplementedError):
@@ -137,7 +137,7 @@ def problem_of(error: Exception, doing: str) -> GpuProblem:
         kind = "out_of_memory"
     else:
         kind = next((meaning for meaning, words in _MEANINGS if any(word in said for word in words)), "failed")
-    return GpuProblem(kind, f"{doing}: {_SAID[kind]} ({first_line(error)})")
+    return GpuError(kind, f"{doing}: {_SAID[kind]} ({first_line(error)})")
 
 
 _SAID = {
@@ -152,7 +152,7 @@ _SAID = {
 
 @contextmanager
 def telling(doing: str) -> Iterator[None]:
-    """Turn whatever a GPU library raises into a ``GpuProblem`` that says what was being done."""
+    """Turn whatever a GPU library raises into a ``GpuError`` that says what was being done."""
     try:
         yield
     except Exception as error:
@@ -164,17 +164,17 @@ def loaded(library: str) -> Any:
 
     Raises
     ------
-    GpuProblem
+    GpuError
         ``no_library``, with what the import said.
     """
     try:
         return import_module(library)
     except ModuleNotFoundError as error:
         if error.name == library:
-            raise GpuProblem("no_library", f"{library} is not installed") from None
-        raise GpuProblem("no_library", f"{library} cannot be imported ({first_line(error)})") from None
+            raise GpuError("no_library", f"{library} is not installed") from None
+        raise GpuError("no_library", f"{library} cannot be imported ({first_line(error)})") from None
     except Exception as error:  # a broken install raises anything: OSError of a library, RuntimeError of a version
-        raise GpuProblem("no_library", f"{library} cannot be imported ({first_line(error)})") from None
+        raise GpuError("no_library", f"{library} cannot be imported ({first_line(error)})") from None
 
 
 def choose(device: int = 0, library: str = "") -> GpuBackend:
@@ -182,7 +182,7 @@ def choose(device: int = 0, library: str = "") -> GpuBackend:
 
     Raises
     ------
-    GpuProblem
+    GpuError
         Where neither sees the device: one line that says why of each, and what to install.
     """
     problems = []
@@ -190,8 +190,8 @@ def choose(device: int = 0, library: str = "") -> GpuBackend:
         try:
             backend: GpuBackend = import_module(f"perfcore.measure.gpu_{name}").open_device(device)
             return backend
-        except GpuProblem as problem:
+        except GpuError as problem:
             problems.append(problem)
     kind = min((problem.kind for problem in problems), key=_TELLING.index)
     said = "; ".join(str(problem) for problem in problems)
-    raise GpuProblem(kind, f"no GPU to measure: {said}; on a machine with a GPU and its driver: {INSTALL}")
+    raise GpuError(kind, f"no GPU to measure: {said}; on a machine with a GPU and its driver: {INSTALL}")

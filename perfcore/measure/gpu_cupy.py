@@ -3,7 +3,7 @@
 from itertools import cycle
 from typing import Any
 
-from perfcore.measure.gpu_backends import Batch, GpuFacts, GpuProblem, Job, loaded, telling
+from perfcore.measure.gpu_backends import Batch, GpuError, GpuFacts, Job, loaded, telling
 
 LIBRARIES = "the CUDA libraries are missing; pip install 'cupy-cuda13x[ctk]'"
 KERNELS = r"""
@@ -57,7 +57,7 @@ def open_device(device: int = 0) -> "CupyBackend":
 
     Raises
     ------
-    GpuProblem
+    GpuError
         If cupy or the CUDA libraries are missing, or it sees no such device.
     """
     cupy = loaded("cupy")
@@ -66,10 +66,10 @@ def open_device(device: int = 0) -> "CupyBackend":
         if 0 <= device < count:
             try:
                 return CupyBackend(cupy, loaded("cupy_backends.cuda.libs.cublas"), device)
-            except (ImportError, GpuProblem):
-                raise GpuProblem("no_library", f"cupy: {LIBRARIES}") from None
+            except (ImportError, GpuError):
+                raise GpuError("no_library", f"cupy: {LIBRARIES}") from None
     allowed = "none" if count == 0 else f"0 to {count - 1}" if count > 1 else "0"
-    raise GpuProblem("no_device", f"cupy: found no device {device}; allowed: {allowed}")
+    raise GpuError("no_device", f"cupy: found no device {device}; allowed: {allowed}")
 
 
 class CupyBackend:
@@ -130,7 +130,7 @@ class CupyBackend:
     def gemm(self, form: str, m: int, n: int, k: int, copies: int = 1) -> Job:
         """Return a product of rows by rows, as 8-bit integers need it; sums are kept in 32 bit or more."""
         if form not in TYPES:
-            raise GpuProblem("unsupported", f"{form}: cupy has no product in it")
+            raise GpuError("unsupported", f"{form}: cupy has no product in it")
         with telling(f"{form} product of {m} x {n} x {k}"):
             operand, result, compute, name = TYPES[form]
             held = cycle([(self._operand(form, m * k, 1), self._operand(form, n * k, 2)) for _ in range(copies)])
@@ -160,7 +160,7 @@ class CupyBackend:
 
     def layer(self, tokens: int, hidden: int, heads: int, ffn: int) -> Job:
         """Say that there is none: cupy normalises and weighs in many small kernels."""
-        raise GpuProblem("unsupported", "layer: cupy has no normalisation or softmax of one kernel; install torch")
+        raise GpuError("unsupported", "layer: cupy has no normalisation or softmax of one kernel; install torch")
 
     def least(self) -> Job:
         """Return an empty kernel."""
@@ -186,7 +186,7 @@ class CupyBackend:
                 finally:
                     graph = self.queue.end_capture()
                 return Batch(lambda: graph.launch(self.queue), calls, True)
-        except GpuProblem as problem:
+        except GpuError as problem:
             if problem.ends_all:
                 raise
         return Batch(loop, calls, False)

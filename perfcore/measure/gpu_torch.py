@@ -5,7 +5,7 @@ from collections.abc import Callable
 from itertools import cycle
 from typing import Any
 
-from perfcore.measure.gpu_backends import Batch, GpuFacts, GpuProblem, Job, loaded, telling
+from perfcore.measure.gpu_backends import Batch, GpuError, GpuFacts, Job, loaded, telling
 
 DTYPES = {"fp64": "float64", "fp32": "float32", "tf32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 # The compute capability from which NVIDIA's tensor units know a format.
@@ -19,12 +19,12 @@ def open_device(device: int = 0) -> "TorchBackend":
 
     Raises
     ------
-    GpuProblem
+    GpuError
         If torch is missing or sees no such device.
     """
     torch = loaded("torch")
     if torch.version.cuda is None and getattr(torch.version, "hip", None) is None:
-        raise GpuProblem("no_library", "torch is a build without CUDA or ROCm")
+        raise GpuError("no_library", "torch is a build without CUDA or ROCm")
     with telling("torch"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of an old driver; the error says the same
         torch.cuda.init()
@@ -32,7 +32,7 @@ def open_device(device: int = 0) -> "TorchBackend":
         if 0 <= device < count:
             return TorchBackend(torch, device)
     allowed = "none" if count == 0 else f"0 to {count - 1}" if count > 1 else "0"
-    raise GpuProblem("no_device", f"torch: found no device {device}; allowed: {allowed}")
+    raise GpuError("no_device", f"torch: found no device {device}; allowed: {allowed}")
 
 
 class TorchBackend:
@@ -156,7 +156,7 @@ class TorchBackend:
                     for _ in range(calls):
                         job.run()
                 return Batch(graph.replay, calls, True)
-        except GpuProblem as problem:
+        except GpuError as problem:
             if problem.ends_all:
                 raise
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from perfcore.measure.gpu_backends import GpuProblem, first_line, loaded
+from perfcore.measure.gpu_backends import GpuError, first_line, loaded
 
 Told = TypeVar("Told")
 SM_CLOCK, MEMORY_CLOCK = 1, 2  # nvmlClockType_t
@@ -28,7 +28,10 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Unknown:
-    """Why something is not known: ``no_library``, ``no_driver``, ``no_permission``, ``no_device``, ``lost``, ``failed``."""
+    """Why something is not known.
+
+    ``kind`` is ``no_library``, ``no_driver``, ``no_permission``, ``no_device``, ``lost`` or ``failed``.
+    """
 
     kind: str
     text: str
@@ -87,7 +90,7 @@ def open_device(device: int = 0, uuid: str = "") -> "Nvml | Unknown":
     """Return the driver's view of a GPU, by its uuid where that is known (indices differ from those of CUDA)."""
     try:
         library = loaded("pynvml")
-    except GpuProblem as problem:
+    except GpuError as problem:
         return Unknown("no_library", f"{problem}; pip install nvidia-ml-py")
     try:
         library.nvmlInit()
