@@ -263,7 +263,11 @@ def check_streams(arrays: list[Any], count: int, width: int) -> None:
     ValueError
         If an array is not aligned, or not of whole blocks.
     """
-    if any(array.ctypes.data % width for array in arrays) or count % _block(width) or any(a.size < count for a in arrays):
+    if (
+        any(array.ctypes.data % width for array in arrays)
+        or count % _block(width)
+        or any(a.size < count for a in arrays)
+    ):
         raise ValueError("a stream is not aligned, or is no whole number of blocks")
 
 
