@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from perfcore.errors import PerfcoreError
-from perfcore.measure.cpu_probes import arithmetic, clock, dram_bytes, latencies, loops, products, starts, streams
+from perfcore.measure.cpu_probes import arithmetic, clock, latencies, loops, products, starts, streams
 from perfcore.measure.figures import Figure, Measurement, judged
 from perfcore.measure.host import Host, allowed_cores, load_between, look, ticks
 from perfcore.measure.rounds import Probe, Progress, figures_of, take

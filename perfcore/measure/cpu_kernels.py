@@ -20,7 +20,7 @@ UNROLL = 4  # vectors of each stream in one turn of the loop
 READ_UNROLL = 16  # as many sums at once, so that no addition waits for another
 ALIGN = 64
 CLOCK_STEPS = 64  # dependent one-cycle instructions in one turn of `clock_chain`
-# Instructions that multiply narrow integers or bfloat16 and add to 32 bits: flag of the CPU, operation, bits of a factor.
+# Instructions that multiply narrow factors and add to 32 bits: flag of the CPU, operation, bits of a factor.
 DOT_PRODUCTS = {"int8": ("avx512vnni", "vpdpbusd", 8), "bf16": ("avx512bf16", "vdpbf16ps", 16)}
 
 

@@ -22,12 +22,9 @@ UNKNOWN_CACHE = 32 * MIB
 SHARE_OF_MEMORY = 0.25
 GEMM_S = 0.15  # what one matrix product of the figure should last
 GEMM_SIDES = (512, 8192)
-STREAMS = {
-    "read": 1,
-    "copy": 2,
-    "triad": 3,
-}  # arrays each moves, as STREAM counts: no line that is fetched to be written
-# Steps of a walk: many rounds of a small ring, part of one of a large. And how often the ring is streamed through before.
+# Arrays that each moves, as STREAM counts: without the lines that are fetched only to be written.
+STREAMS = {"read": 1, "copy": 2, "triad": 3}
+# Steps of a walk (many rounds of a small ring, part of one of a large), and how often the ring is streamed through first.
 RING_STEPS = {"l1": (400_000, 1), "l2": (200_000, 2)}
 OTHER_STEPS = (20_000, 8)
 SETTLE_S = (
@@ -128,9 +125,8 @@ def streams(made: Loops, host: Host, team: Team, suffix: str) -> Iterator[Probe]
     members = len(team.cores)
     for level, size in working_sets(host, members).items():
         for what, arrays in STREAMS.items():
-            yield _stream(
-                made, team, f"{level}_{what}{suffix}", what, team.each(lambda _, n=arrays: _held(n, size, made))
-            )
+            held = team.each(lambda _, n=arrays, size=size: _held(n, size, made))
+            yield _stream(made, team, f"{level}_{what}{suffix}", what, held)
     held = team.each(lambda _: _held(3, 3 * dram_bytes(host, members), made))
     for what in STREAMS:
         yield _stream(made, team, f"dram_{what}{suffix}", what, held)
@@ -163,8 +159,8 @@ def _stream(made: Loops, team: Team, name: str, what: str, held: list[Any]) -> P
 def latencies(made: Loops, host: Host, team: Team) -> Iterator[Probe]:
     """Yield the time of one load that waits for the last, by level, on one core.
 
-    The ring is streamed through before each walk, and walked at most once: some caches keep what streams through them but
-    not what is picked at random.
+    A large ring is streamed through before each walk, and walked at most once: some caches keep what streams through
+    them but not what is picked at random.
     """
     sizes = working_sets(host, 1) | {"dram": dram_bytes(host, 1)}
     for level, size in sizes.items():
@@ -186,7 +182,7 @@ def _walk(made: Loops, team: Team, following: Any, steps: int, passes: int) -> C
 
 
 def products(rates: dict[str, float]) -> Iterator[Probe]:
-    """Yield matrix products of NumPy's BLAS on all its threads; ``rates`` are the peaks [TFLOP/s] that say how large."""
+    """Yield matrix products of NumPy's BLAS on all its threads; the peaks ``rates`` [TFLOP/s] say how large."""
     for form, kind in (("fp64", numpy.float64), ("fp32", numpy.float32)):
         side = gemm_side(rates[form])
         a, b = (numpy.random.default_rng(seed).random((side, side), dtype=kind) for seed in (1, 2))

@@ -17,8 +17,8 @@ Progress = Callable[[str], None]
 class Probe(NamedTuple):
     """One thing to time.
 
-    ``run(turns)`` returns the seconds of that many turns; ``amount`` is what one turn does, in 10^9 of the unit for a rate
-    and in steps for a time. ``sample_s`` is how long a sample should last; 0 for exactly one turn.
+    ``run(turns)`` returns the seconds of that many turns; ``amount`` is what one turn does, in the unit times s for a
+    rate and in steps for a time. ``sample_s`` is how long a sample should last; 0 for exactly one turn.
     """
 
     name: str
