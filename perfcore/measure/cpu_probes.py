@@ -24,7 +24,7 @@ GEMM_S = 0.15  # what one matrix product of the figure should last
 GEMM_SIDES = (512, 8192)
 # Arrays that each moves, as STREAM counts: without the lines that are fetched only to be written.
 STREAMS = {"read": 1, "copy": 2, "triad": 3}
-# Steps of a walk (many rounds of a small ring, part of one of a large), and how often the ring is streamed through first.
+# Steps of a walk (rounds of a small ring, part of one of a large), and how often the ring is streamed through first.
 RING_STEPS = {"l1": (400_000, 1), "l2": (200_000, 2)}
 OTHER_STEPS = (20_000, 8)
 SETTLE_S = (

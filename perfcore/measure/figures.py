@@ -45,7 +45,8 @@ class Measurement:
 
     ``device``: what it is (``name``, ``vendor``, ``memory_gb``, ``caches`` ...). ``conditions``: ``date``,
     ``load_before``, ``load_during``, ``load_after``, ``clock_start_mhz``, ``clock_end_mhz``, ``cores_before``,
-    ``cores_after``, ``second_core`` ...; what is not known is left out. ``refused``: why it is not a result, a line each.
+    ``cores_after``, ``second_core`` ...; what is not known is left out. ``refused``: why it is not a result, one line
+    each.
     """
 
     kind: str
