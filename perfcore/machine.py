@@ -1,7 +1,8 @@
 """What a chip achieves in a system: its datasheet, the efficiencies of its generation, the network."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from perfcore import efficiency
 from perfcore.chips import Item
@@ -19,6 +20,47 @@ TERA = 1e12
 GIGA = 1e9
 AXES = {"torus_2d": 2.0, "torus_3d": 3.0}
 END = {"low": lambda i: i.low, "mid": lambda i: (i.low + i.high) / 2, "high": lambda i: i.high}
+
+
+class Runs(Protocol):
+    """What of a training software or a serving engine decides how fast a chip is."""
+
+    @property
+    def constants(self) -> Mapping[str, float]: ...
+
+    @property
+    def gemm_factor(self) -> float: ...
+
+    @property
+    def starts_kernels(self) -> bool: ...
+
+
+class Placed(Protocol):
+    """A chip in a system under a software, in one number format: of training or of serving."""
+
+    @property
+    def chip(self) -> Item: ...
+
+    @property
+    def system(self) -> System: ...
+
+    @property
+    def software(self) -> Runs: ...
+
+    @property
+    def precision(self) -> Precision: ...
+
+    @property
+    def attention_kernel(self) -> str: ...
+
+    @property
+    def mode(self) -> str: ...
+
+    @property
+    def end(self) -> str: ...
+
+    @property
+    def devices(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -72,6 +114,12 @@ def rate_of(chip: Item, form: str, end: str = "mid", strict: bool = False) -> fl
     raise PerfcoreError(f"--precision: {chip.name} has no {form} rate; it has {has}")
 
 
+def wide_format(chip: Item, form: str) -> str:
+    """Return the format of logits and attention: 16 bit, or that of the products where a chip has none."""
+    rates = chip.document.get("peak_dense_tflops", {})
+    return "bf16" if "bf16" in rates or "fp16" in rates else form
+
+
 def _memory(chip: Item, key: str, end: str) -> float:
     value = number(chip, "memory", key, end)
     if value is None and key == "bandwidth_gb_s":
@@ -103,7 +151,7 @@ def attention_speed(generation: str, kernel: str) -> float:
     return 1.0 if kernel == "unfused" else float(getattr(efficiency.attention_kernels(generation), kernel))
 
 
-def machine_of(setting: Setting, chips: float) -> Machine:
+def machine_of(setting: Placed, chips: float) -> Machine:
     """Return what one rank of a job on ``chips`` packages achieves.
 
     Raises
@@ -117,21 +165,21 @@ def machine_of(setting: Setting, chips: float) -> Machine:
     constants = setting.software.constants
     slower = setting.software.gemm_factor
     share = 1.0 / setting.devices
-    wide = rate_of(chip, "bf16", end) * known.gemm_16bit * slower * share
+    wide_rate = rate_of(chip, wide_format(chip, precision.format), end)
     of_bits = {16: known.gemm_16bit, 8: known.gemm_8bit, 4: known.gemm_4bit}[precision.bits]
     systolic = "multiprocessors" not in chip.document
     kernel = attention_speed(known.generation, setting.attention_kernel)
     return Machine(
         gemm_flop_s=rate_of(chip, precision.format, end) * of_bits * slower * share,
-        wide_gemm_flop_s=wide,
-        attention_flop_s=rate_of(chip, "bf16", end) * known.attention * kernel * share,
+        wide_gemm_flop_s=wide_rate * known.gemm_16bit * slower * share,
+        attention_flop_s=wide_rate * known.attention * kernel * share,
         element_bytes=precision.element_bytes,
         cast_bytes=precision.cast_bytes,
         memory_bytes_s=_memory(chip, "bandwidth_gb_s", end) * share,
         memory_efficiency=shared.memory_efficiency,
         memory_bytes=_memory(chip, "capacity_gb", "low") * share,
         multiprocessors=0.0 if systolic else float(chip.document["multiprocessors"]) * share,
-        kernel_s=0.0 if setting.software.structure["launch_us"] == 0 else shared.kernel_s,
+        kernel_s=shared.kernel_s if setting.software.starts_kernels else 0.0,
         domain=used_domain(system, chips) * setting.devices,
         link_bytes_s=system.scale_up_bytes_s * shared.link_efficiency * constants["link_factor"] * share,
         link_latency_s=system.scale_up_latency_s,

@@ -134,6 +134,21 @@ SOFTWARE: Shape = {
     **_CITED,
 }
 
+# Serving engines: three at most of the constants are fitted, see benchmarks/calibrate_serving.py.
+ENGINE_CONSTANTS = ("stream_efficiency", "layer_us", "sequence_us", "kv_efficiency", "expert_factor")
+ENGINE_STRUCTURE = (
+    *("attention_version", "compiled", "step_us", "all_reduce_us", "exchange_us", "host_layer_us", "host_reduce_us"),
+    *("repeated_kv_gb_s", "whole_context", "chunk_tokens", "most_sequences", "memory_share", "kv_follows_weights"),
+    "static_batches",
+)
+ENGINE: Shape = {
+    **dict.fromkeys(("name", "aliases", "note", "frameworks", "default_for", "free")),
+    "structure": dict.fromkeys(ENGINE_STRUCTURE),
+    **{table: dict.fromkeys(ENGINE_CONSTANTS) for table in ("neutral", "neutral_width", "fitted")},
+    "fit": dict.fromkeys(("rows", "sources", "chips", "residual", "note")),
+    **_CITED,
+}
+
 # What kernels of a chip generation reach: shares of datasheet rates, from kernels alone and fitted to step times.
 SHARES = ("gemm_16bit", "gemm_8bit", "gemm_4bit", "attention")
 COMMON = (

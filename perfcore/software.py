@@ -63,6 +63,11 @@ class SoftwareFile:
         """Return the GEMM rate of its site over that of the chip elsewhere; 1.0 for software that runs anywhere."""
         return efficiency.site(self.document["measured_site"]).gemm_factor if "measured_site" in self.document else 1.0
 
+    @property
+    def starts_kernels(self) -> bool:
+        """Tell whether each kernel is started by itself; compiled programs run through."""
+        return bool(self.structure["launch_us"] != 0)
+
     def record(self, fused_attention: bool, fused_experts: bool) -> Software:
         """Return the record the formulas read."""
         s, c = self.structure, self.constants
@@ -157,10 +162,18 @@ def find(name: str) -> str:
 
 
 @cache
-def _prefixes() -> list[tuple[str, str]]:
+def _prefixes(folder: Path) -> list[tuple[str, str]]:
     """Return how the names of frameworks start and the software that is, the longest first."""
-    pairs = [(start.lower(), i) for i in ids() for start in _document(i).get("frameworks", ())]
+    documents = {path.stem: read_toml(path) for path in sorted(folder.glob("*.toml"))}
+    pairs = [(start.lower(), stem) for stem in documents for start in documents[stem].get("frameworks", ())]
     return sorted(pairs, key=lambda pair: (-len(pair[0]), pair[0]))
+
+
+def named_in(folder: Path, framework: str) -> str | None:
+    """Return the file of a folder that a framework's name in a table stands for."""
+    text = framework.strip().lower()
+    starting = next((stem for start, stem in _prefixes(folder) if text.startswith(start)), None)
+    return starting or next((stem for name, stem in _prefixes(folder) if name in text), None)
 
 
 @cache
@@ -174,9 +187,7 @@ def for_framework(framework: str) -> str | None:
     >>> for_framework("Megatron-Bridge 26.02.01"), for_framework("own fork of torchtitan"), for_framework("my own")
     ('megatron_bridge_2025', 'torchtitan_2024', None)
     """
-    text = framework.strip().lower()
-    starting = next((software_id for start, software_id in _prefixes() if text.startswith(start)), None)
-    return starting or next((software_id for name, software_id in _prefixes() if name in text), None)
+    return named_in(FOLDER, framework)
 
 
 @cache

@@ -80,6 +80,30 @@ CALIBRATION_KEYS = {
     "gemm_factor": Term("number", "", "GEMM rate of a machine over that of its generation"),
 }
 
+# Serving engines.
+ENGINE_KEYS = {
+    "free": Term("words", "", "the constants, three at most, that are fitted to published speeds of this engine"),
+    "stream_efficiency": Term("share", "", "share of the datasheet memory bandwidth at which weights are read"),
+    "layer_us": Term("share", "us", "time of a layer and step that no counted byte or FLOP explains"),
+    "sequence_us": Term("share", "us", "time of the host for each sequence of a step"),
+    "kv_efficiency": Term("share", "", "rate at which the KV cache is read over that of weights"),
+    "compiled": Term("yes_no", "", "a step is one compiled program: kernels are not started one by one"),
+    "step_us": Term("share", "us", "time of the host for each step"),
+    "all_reduce_us": Term("share", "us", "start of one all-reduce within a domain"),
+    "exchange_us": Term("share", "us", "start of one dispatch or combine of experts"),
+    "host_layer_us": Term("share", "us", "least time the host needs for a layer; 0 with graphs or compiled programs"),
+    "host_reduce_us": Term("share", "us", "and for the all-reduces of a layer"),
+    "repeated_kv_gb_s": Term(
+        "share", "GB/s", "rate at which each head of a group reads the same KV cache again; 0: it is read once"
+    ),
+    "whole_context": Term("yes_no", "", "every step reads the KV cache of the full length"),
+    "chunk_tokens": Term("whole", "token", "most tokens of a step"),
+    "most_sequences": Term("whole", "", "most sequences of a step"),
+    "memory_share": Term("share", "", "part of a chip's memory that weights and KV cache may fill"),
+    "kv_follows_weights": Term("yes_no", "", "the KV cache is kept in 8 bit where weights are in 8 or 4 bit floats"),
+    "static_batches": Term("yes_no", "", "its published speeds are of static batches: all prompts, then all outputs"),
+}
+
 # The shape of a language model.
 MODEL_KEYS = {
     "layers": Term("whole", "", "transformer layers, those of any kind"),

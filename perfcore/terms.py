@@ -1,6 +1,6 @@
 """The vocabulary: one name for a formula argument, a spec key, a table column, a CLI label and a JSON key."""
 
-from perfcore.speed_terms import CALIBRATION_KEYS, MODEL_KEYS, Term
+from perfcore.speed_terms import CALIBRATION_KEYS, ENGINE_KEYS, MODEL_KEYS, Term
 
 # Bit length of the multiply inputs. TF32 counts its 19 significant bits: the market's reading.
 FORMATS = {
@@ -238,7 +238,7 @@ KEYS = {
     "threshold": Term("number", "", "the number a rule compares with"),
 }
 
-KEYS |= CALIBRATION_KEYS
+KEYS |= CALIBRATION_KEYS | ENGINE_KEYS
 TERMS = FACTS | KEYS | MODEL_KEYS | {name: Term("number", "10^12/s", f"{name} format") for name in FORMATS}
 
 

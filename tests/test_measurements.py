@@ -191,10 +191,12 @@ def test_a_table_of_nothing_predictable_has_no_errors(tmp_path: Path) -> None:
     [
         ("", "no rows"),
         ("chip,n_chips,seq\n", "no rows"),
-        ("chip,seq\nH100,4096\n", "n_chips are missing"),
+        ("chip,seq\nH100,4096\n", r"columns are missing \(training: n_chips; "),
+        ("chip,category\nH100,gemm\n", r"columns are missing \(kernels: op; "),
+        ("chip,phase,isl\nH100,decode,1\n", r"columns are missing \(inference: osl; "),
+        ("a,b\n1,2\n", "training: chip, n_chips, seq; "),
+        ("chip,n_chips,seq,category,op\nH100,8,4096,gemm,matmul\n", "mixes the columns of training and kernels"),
         ("chip,chip,n_chips,seq\nH100,H100,8,4096\n", "twice"),
-        ("row_id,phase,isl,osl,chip\n1,decode,1,1,H100\n", "inference measurements"),
-        ("row_id,category,op,message_bytes\n1,gemm,matmul,1\n", "kernel measurements"),
     ],
 )
 def test_a_table_that_is_none(tmp_path: Path, text: str, said: str) -> None:

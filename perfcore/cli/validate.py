@@ -7,32 +7,44 @@ import click
 from perfcore.cells import Row
 from perfcore.cli.common import print_json
 from perfcore.display import text_table
+from perfcore.errors import PerfcoreError
 
 EPILOG = """\b
 Examples:
   perfcore validate
   perfcore validate my_runs.csv
   perfcore validate my_runs.csv --neutral --json
+  perfcore validate --published kernels
 """
+PUBLISHED = ("training", "inference", "kernels")
 
 
 @click.command("validate", epilog=EPILOG)
 @click.argument("table", metavar="[FILE.csv]", required=False, type=click.Path(dir_okay=False))
+@click.option(
+    "--published", metavar="KIND", help=f"What perfcore carries: {', '.join(PUBLISHED)}; default {PUBLISHED[0]}."
+)
 @click.option("--neutral", is_flag=True, help="Efficiencies from kernels alone, none fitted to a step time.")
-@click.option("--key-rows", is_flag=True, help="Only rows of repro_level A with key_row 1.")
+@click.option("--key-rows", is_flag=True, help="Only rows with key_row 1 (of training: of repro_level A too).")
 @click.option("--rows", "show_rows", is_flag=True, help="Print every row.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(table: str | None, neutral: bool, key_rows: bool, show_rows: bool, as_json: bool) -> None:
-    """Predict every row of a table of training measurements and report the error.
+def command(
+    table: str | None, published: str | None, neutral: bool, key_rows: bool, show_rows: bool, as_json: bool
+) -> None:
+    """Predict every row of a table of measurements and report the error.
 
-    Without a table, the published runs that perfcore carries (specs/measurements).
+    A table of training runs, of inference or of kernels, told apart by its columns. Without a table, the published
+    training runs that perfcore carries (specs/measurements).
 
     The error is of time: predicted / measured - 1. Beside it stands what one constant efficiency for each chip and
-    precision would give. Columns: docs/training.md.
+    precision would give. Columns: docs/training.md, docs/kernels.md.
     """
     from perfcore.validation import validate
 
-    found = validate(table, mode="neutral" if neutral else "fitted", keep=_is_key if key_rows else None)
+    if table and published:
+        raise PerfcoreError(f"--published {published}: a table is given too ({table}); give one of them")
+    keep = _is_key if key_rows else None
+    found = validate(table, kind=published or PUBLISHED[0], mode="neutral" if neutral else "fitted", keep=keep)
     if as_json:
         print_json(found.to_dict())
         return
@@ -40,14 +52,15 @@ def command(table: str | None, neutral: bool, key_rows: bool, show_rows: bool, a
 
 
 def _is_key(row: Row) -> bool:
-    return row.text("repro_level") == "A" and row.text("key_row") == "1"
+    complete = row.text("repro_level") == "A" or "seq" not in row.cells  # only training tables have levels
+    return complete and row.text("key_row") == "1"
 
 
 def _lines(summary: dict[str, Any], rows: list[dict[str, Any]], show_rows: bool) -> list[str]:
     lines = []
     if show_rows:
         lines += [_row_table(rows), ""]
-    for name in ("by_source", "by_chip", "by_precision", "by_kind"):
+    for name in (key for key in summary if key.startswith("by_")):
         lines += [_group_table(name.removeprefix("by_"), summary[name]), ""]
     lines.append(_group_table("all", {"all rows": summary}))
     inside = summary["inside_interval"]

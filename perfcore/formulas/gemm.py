@@ -5,6 +5,7 @@ import math
 FILL = 110.0  # elements of K that filling and draining a tile's pipeline costs
 MEMORY_SHARE = 0.9  # of the datasheet bandwidth that a GEMM streams at
 ARRAY = 128.0  # side of a systolic array
+VECTOR_ROWS, VECTOR_COST = 4.0, 8.0  # rows of a vector kernel at most; its time over that of full tensor cores
 
 
 def soft_max(a: float, b: float) -> float:
@@ -73,6 +74,36 @@ def compute_flop(m: float, n: float, k: float, batch: float, units: float) -> fl
     square = 1.06 * tile_flop(m, n, k, batch, 128.0, 128.0, units)
     small = 1.35 * tile_flop(m, n, k, batch, 64.0, 64.0, units)
     return units * min(min(tall, wide), min(square, small))
+
+
+def few_rows_flop(m: float, n: float, k: float, batch: float, units: float) -> float:
+    """Return ``compute_flop`` of a library that also has tiles of few rows, and a vector kernel up to four [FLOP].
+
+    Serving multiplies few tokens at a time. Tiles of 64, 32 and 16 rows feed the tensor cores less well the smaller
+    they are; the vector kernel runs at an eighth of their rate. An array pads rows to 8 only.
+
+    Examples
+    --------
+    16 rows on 100 units are 100 tiles of 16 x 128:
+
+    >>> round(few_rows_flop(16.0, 12800.0, 890.0, 1.0, 100.0) / (100 * 2 * 16 * 128 * 1000), 6)
+    1.6
+    >>> few_rows_flop(1.0, 64.0, 1000.0, 1.0, 100.0) == 8 * 2 * 64 * 1000
+    True
+    >>> few_rows_flop(5.0, 128.0, 128.0, 1.0, 0.0) == 2 * 8 * 128 * 128
+    True
+    """
+    if units == 0.0:
+        if m >= ARRAY:
+            return compute_flop(m, n, k, batch, units)
+        return 2.0 * batch * math.ceil(m / 8.0) * 8.0 * math.ceil(n / ARRAY) * ARRAY * math.ceil(k / ARRAY) * ARRAY
+    if m <= VECTOR_ROWS:
+        return VECTOR_COST * 2.0 * batch * m * n * k
+    wide = 1.10 * tile_flop(m, n, k, batch, 64.0, 256.0, units)
+    even = 1.15 * tile_flop(m, n, k, batch, 64.0, 128.0, units)
+    low = 1.30 * tile_flop(m, n, k, batch, 32.0, 128.0, units)
+    lowest = 1.60 * tile_flop(m, n, k, batch, 16.0, 128.0, units)
+    return min(compute_flop(m, n, k, batch, units), units * min(min(wide, even), min(low, lowest)))
 
 
 def gemm_bytes(m: float, n: float, k: float, batch: float, element_bytes: float) -> float:

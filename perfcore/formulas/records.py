@@ -108,3 +108,30 @@ class Software(NamedTuple):
     single_network_port: float  # 1: one chip's port carries a node's sharding traffic (DeepSpeed ZeRO-3, 2021)
     straggler: float  # slowdown per square root of log2(domains)
     slice_straggler: float  # slowdown per doubling of joined TPU slices
+
+
+class Engine(NamedTuple):
+    """How a serving engine of an era runs. Three of the first four are fitted, the rest is its published structure."""
+
+    stream_efficiency: float  # share of the datasheet bandwidth at which weights are read
+    layer_s: float  # of a layer and step, that no counted byte or FLOP explains: launches, gaps, small kernels
+    sequence_s: float  # of the host for each sequence of a step
+    kv_efficiency: float  # rate at which the KV cache is read over that of weights
+    expert_factor: float  # sorting of tokens to experts: time over that of the counted bytes
+    step_s: float  # of the host for each step
+    exchange_s: float  # start of one dispatch or combine of experts
+    host_layer_s: float  # the host needs at least that long for a layer; 0 with graphs or compiled programs
+    host_reduce_s: float  # and for the all-reduces of a layer
+    repeated_kv_bytes_s: float  # rate at which heads of a group read the same KV cache again; 0: it is read once
+    whole_context: float  # 1: every step reads the KV cache of the full length (static buckets)
+    chunk_tokens: float  # most tokens of a step
+    most_sequences: float  # of a step, where a run does not say
+    memory_share: float  # of a chip's memory that weights and KV cache may fill
+
+
+class Formats(NamedTuple):
+    """What weights and KV cache are stored in."""
+
+    weight_bytes: float  # of a parameter, scales included: 2, 1, 0.56
+    weight_share: float  # rate at which they are read over that of plain ones: less where they must be unpacked
+    kv_bytes: float  # of an element of the KV cache: 2 or 1

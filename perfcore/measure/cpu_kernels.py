@@ -20,7 +20,7 @@ UNROLL = 4  # vectors of each stream in one turn of the loop
 READ_UNROLL = 16  # as many sums at once, so that no addition waits for another
 ALIGN = 64
 CLOCK_STEPS = 64  # dependent one-cycle instructions in one turn of `clock_chain`
-# Instructions that multiply narrow integers or bfloat16 and add to 32 bits: flag of the CPU, operation, bits of a factor.
+# Instructions that multiply narrow factors and add to 32 bits: flag of the CPU, operation, bits of a factor.
 DOT_PRODUCTS = {"int8": ("avx512vnni", "vpdpbusd", 8), "bf16": ("avx512bf16", "vdpbf16ps", 16)}
 
 
@@ -263,7 +263,11 @@ def check_streams(arrays: list[Any], count: int, width: int) -> None:
     ValueError
         If an array is not aligned, or not of whole blocks.
     """
-    if any(array.ctypes.data % width for array in arrays) or count % _block(width) or any(a.size < count for a in arrays):
+    if (
+        any(array.ctypes.data % width for array in arrays)
+        or count % _block(width)
+        or any(a.size < count for a in arrays)
+    ):
         raise ValueError("a stream is not aligned, or is no whole number of blocks")
 
 

@@ -43,9 +43,10 @@ class Figure:
 class Measurement:
     """All figures of one device in one run.
 
-    ``device``: what it is (``name``, ``vendor``, ``memory_gb``, ``caches`` ...). ``conditions``: ``load_before``,
-    ``load_after``, ``clock_start_mhz``, ``clock_end_mhz``, ``cores_before``, ``cores_after``, ``second_core``, ``date`` ...;
-    what is not known is left out. ``refused``: why it is not a result, a line each.
+    ``device``: what it is (``name``, ``vendor``, ``memory_gb``, ``caches`` ...). ``conditions``: ``date``,
+    ``load_before``, ``load_during``, ``load_after``, ``clock_start_mhz``, ``clock_end_mhz``, ``cores_before``,
+    ``cores_after``, ``second_core`` ...; what is not known is left out. ``refused``: why it is not a result, one line
+    each.
     """
 
     kind: str
@@ -125,7 +126,9 @@ def _reasons(measurement: Measurement) -> tuple[str, ...]:
 
 
 def _load(conditions: Mapping[str, Any]) -> str:
-    shares = [conditions[key] for key in ("load_before", "load_after") if conditions.get(key) is not None]
+    shares = [
+        conditions[key] for key in ("load_before", "load_during", "load_after") if conditions.get(key) is not None
+    ]
     if not shares or max(shares) <= LOAD_ALLOWED:
         return ""
     return (

@@ -1,0 +1,190 @@
+"""Serving a language model: one step, prefill, decode with a growing KV cache, continuous batching, memory."""
+
+import math
+
+from perfcore.formulas.collectives import point_to_point_time_s
+from perfcore.formulas.records import Engine, Formats, Machine, Model, Plan
+from perfcore.formulas.serving_layer import (
+    Served,
+    Tokens,
+    cached_tokens,
+    distinct_experts,
+    kv_width,
+    product_s,
+    served_layer,
+    stream_s,
+)
+from perfcore.formulas.states import stage_parameters
+from perfcore.formulas.transformer import matmul_flop_per_token, mlp_matrix_parameters
+
+LOGIT_BYTES = 8.0  # moved per logit by choosing the next token
+
+
+def add(a: Served, b: Served, times: float) -> Served:
+    """Return ``a`` and ``times`` of ``b``.
+
+    Examples
+    --------
+    >>> add(Served(*[1.0] * 6), Served(*[2.0] * 6), 10.0).weights_s
+    21.0
+    """
+    return Served(
+        a.weights_s + times * b.weights_s,
+        a.attention_s + times * b.attention_s,
+        a.elementwise_s + times * b.elementwise_s,
+        a.reduce_s + times * b.reduce_s,
+        a.exchange_s + times * b.exchange_s,
+        a.overhead_s + times * b.overhead_s,
+    )
+
+
+def total_s(step: Served) -> float:
+    """Return the whole time of a layer or step [s].
+
+    Examples
+    --------
+    >>> total_s(Served(*[1.0] * 6))
+    6.0
+    """
+    return step.weights_s + step.attention_s + step.elementwise_s + step.reduce_s + step.exchange_s + step.overhead_s
+
+
+def head_s(model: Model, plan: Plan, rows: float, formats: Formats, machine: Machine, engine: Engine) -> float:
+    """Return the logits of ``rows`` tokens and the choice of the next ones [s]; 16 bit in every recipe."""
+    if rows <= 0.0:
+        return 0.0
+    plain = Formats(2.0, 1.0, formats.kv_bytes)
+    wide = machine.wide_gemm_flop_s
+    logits = product_s(rows, model.vocab / plan.tp, model.hidden, 1.0, wide, 2.0, plain, machine, engine)
+    return logits + stream_s(LOGIT_BYTES * rows * model.vocab / plan.tp, machine, engine)
+
+
+def serving_step(model: Model, plan: Plan, step: Tokens, formats: Formats, machine: Machine, engine: Engine) -> Served:
+    """Return one step through all layers for the tokens of one rank.
+
+    With ``plan.pp`` stages each works on a part of the batch at a time, so a token passes all layers in the time that
+    part takes, and the weights of a layer are read once for each part.
+    """
+    part = Tokens(step.sequences / plan.pp, step.context, step.prompt / plan.pp, step.prompt_length, step.prefix)
+    dense = model.dense_layers / model.layers
+    time = Served(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    if dense > 0.0:
+        layer = served_layer(model, plan, part, 0.0, formats, machine, engine)
+        time = add(time, layer, model.dense_layers)
+    if dense < 1.0:
+        layer = served_layer(model, plan, part, 1.0, formats, machine, engine)
+        time = add(time, layer, model.layers - model.dense_layers)
+    ends = part.prompt / part.prompt_length if part.prompt > 0.0 else 0.0
+    logits = head_s(model, plan, part.sequences + ends, formats, machine, engine)
+    chunks = max(1.0, math.ceil((step.sequences + step.prompt) / engine.chunk_tokens))
+    again = (chunks - 1.0) * (engine.step_s + model.layers * engine.layer_s)
+    hops = 0.0
+    if plan.pp > 1.0:
+        near = 1.0 if plan.tp * plan.pp <= machine.domain else 0.0
+        sent = 2.0 * (part.sequences + part.prompt) * model.hidden
+        hops = plan.pp * point_to_point_time_s(sent, near, machine)
+    host = engine.step_s + engine.sequence_s * step.sequences + again
+    return add(time, Served(logits, 0.0, 0.0, 0.0, hops, host), 1.0)
+
+
+def mean_context(prompt: float, output: float, engine: Engine) -> float:
+    """Return the tokens in a sequence's cache, a mean over its output; all of them with static buckets.
+
+    Examples
+    --------
+    >>> mean_context(100.0, 50.0, Engine(*[0.0] * 14)), mean_context(100.0, 50.0, Engine(*[1.0] * 14))
+    (125.0, 150.0)
+    """
+    return prompt + output if engine.whole_context == 1.0 else prompt + 0.5 * output
+
+
+def kv_bytes_per_token(model: Model, plan: Plan, formats: Formats) -> float:
+    """Return the bytes of KV cache that a token of a long context takes on one rank."""
+    return model.layers / plan.pp * kv_width(model, plan) * formats.kv_bytes
+
+
+def kv_bytes_per_sequence(model: Model, plan: Plan, length: float, formats: Formats) -> float:
+    """Return the bytes of KV cache of a sequence of ``length`` tokens on one rank; windowed layers keep a window."""
+    return kv_bytes_per_token(model, plan, formats) * cached_tokens(model, length)
+
+
+def weight_bytes(model: Model, plan: Plan, formats: Formats) -> float:
+    """Return the bytes of the weights on the fullest rank; embedding and head stay in 16 bit.
+
+    Experts that are not spread over ranks are cut like an MLP, which takes the same memory.
+    """
+    spread = plan._replace(ep=max(plan.ep, plan.tp), vp=1.0)
+    largest = 0.0
+    vocabulary = model.vocab / plan.tp * model.hidden
+    for stage in range(int(plan.pp)):
+        held = stage_parameters(model._replace(mtp_layers=0.0), spread, float(stage), 0.0)
+        ends = 0.0
+        if stage == 0:
+            ends += vocabulary + model.learned_positions * model.hidden
+        if stage == int(plan.pp) - 1 and not (model.tied_embeddings > 0.0 and plan.pp == 1.0):
+            ends += vocabulary
+        largest = max(largest, formats.weight_bytes * (held.dense + held.experts - ends) + 2.0 * ends)
+    return largest
+
+
+def most_sequences(
+    model: Model, plan: Plan, length: float, formats: Formats, machine: Machine, engine: Engine
+) -> float:
+    """Return how many sequences of ``length`` tokens fit in the memory of a rank beside the weights, 0 if none does."""
+    free = engine.memory_share * machine.memory_bytes - weight_bytes(model, plan, formats)
+    each = kv_bytes_per_sequence(model, plan, length, formats)
+    return max(0.0, math.floor(free / each))
+
+
+def continuous_step(
+    model: Model,
+    plan: Plan,
+    sequences: float,
+    prompt: float,
+    prefix: float,
+    output: float,
+    formats: Formats,
+    machine: Machine,
+    engine: Engine,
+) -> Served:
+    """Return the mean step of continuous batching [1]_: ``sequences`` decode while prompts come in as others end.
+
+    Each step carries a token of every sequence and ``prompt / output`` tokens of new prompts for each; ``prompt`` is
+    what must be computed after a cached ``prefix``.
+
+    References
+    ----------
+    .. [1] G. Yu et al., "Orca: a distributed serving system for transformer-based generative models", OSDI 2022.
+    """
+    context = mean_context(prefix + prompt, output, engine)
+    step = Tokens(sequences, context, sequences * prompt / output, prompt, prefix)
+    return serving_step(model, plan, step, formats, machine, engine)
+
+
+def roofline_step_s(
+    model: Model, plan: Plan, step: Tokens, formats: Formats, peak_flop_s: float, memory_bytes_s: float
+) -> float:
+    """Return the least time of a step on one rank [s]: its bytes over the bandwidth, or its FLOP over the peak.
+
+    Weights once (of the experts those that are chosen), the KV cache once, no activations, nothing between chips: what
+    any speed is compared with, not a prediction.
+
+    References
+    ----------
+    .. [1] S. Williams, A. Waterman, D. Patterson, "Roofline", Communications of the ACM 52(4), 2009.
+    """
+    tokens = step.sequences + step.prompt
+    ranks = plan.tp * plan.pp
+    weights = weight_bytes(model, plan, formats) - 2.0 * model.vocab * model.hidden / ranks
+    if model.experts > 0.0:
+        group = tokens * plan.ep / plan.tp if plan.ep > 1.0 else tokens
+        idle = 1.0 - distinct_experts(1.0, model.top_k / model.experts, group)
+        cut = max(plan.ep, plan.tp) * plan.pp
+        held = (model.layers - model.dense_layers) * model.experts * mlp_matrix_parameters(model, model.expert_ffn)
+        weights -= idle * formats.weight_bytes * held / cut
+    cache = step.sequences * kv_bytes_per_sequence(model, plan, step.context, formats)
+    flop = tokens * matmul_flop_per_token(model) / 3.0
+    keys = step.sequences * cached_tokens(model, step.context)
+    keys += step.prompt * (step.prefix + 0.5 * step.prompt_length)
+    flop += keys * model.layers * 2.0 * model.heads * (model.head_dim + model.v_head_dim)
+    return max((weights + cache) / memory_bytes_s, flop / ranks / peak_flop_s)

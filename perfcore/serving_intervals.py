@@ -1,0 +1,35 @@
+"""How far measured speeds of serving lie from predicted ones, by what was known beforehand."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from perfcore.machine import known_id
+from perfcore.reader import SPECS, read_toml
+from perfcore.serving_questions import ServingSetting
+
+__all__ = ["evidence_of", "ratios"]
+
+
+@cache
+def _document() -> Mapping[str, Any]:
+    return read_toml(SPECS / "serving_intervals.toml")
+
+
+def ratios(kind: str) -> tuple[float, float]:
+    """Return the ends of the 80 % interval of measured over predicted time.
+
+    >>> low, high = ratios("known")
+    >>> low < 1.0 < high
+    True
+    """
+    table = _document()[kind]
+    return float(table["low_ratio"]), float(table["high_ratio"])
+
+
+def evidence_of(setting: ServingSetting) -> str:
+    """Say what the constants rest on: ``known``, ``new_chip`` for this engine, or ``new_engine`` without any speeds."""
+    fit = setting.software.document.get("fit", {})
+    if setting.mode != "fitted" or not fit:
+        return "new_engine"
+    return "known" if known_id(setting.chip) in fit.get("chips", ()) else "new_chip"
