@@ -1,0 +1,307 @@
+"""Measuring a GPU, on one that is none: expected values are computed by hand from its set rates (fake_gpu.py)."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fake_gpu import FORMATS, H200, FakeDriver, FakeGpu
+from perfcore.errors import PerfcoreError
+from perfcore.measure import gpu
+from perfcore.measure.figures import Figure, Measurement
+from perfcore.measure.gpu_backends import GpuError, GpuFacts
+from perfcore.measure.gpu_match import compared, match
+from perfcore.measure.gpu_sizes import ladders
+from perfcore.measure.gpu_verify import Rates, layer_s, product_s, rates_of, verify
+from perfcore.measure.nvml import Unknown
+
+GIB = 2**30
+NO_DRIVER = Unknown("no_driver", "there is no NVIDIA driver")
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "SETTLE_S", 0.0)
+
+
+@pytest.fixture(scope="module")
+def measured() -> Measurement:
+    before, gpu.SETTLE_S = gpu.SETTLE_S, 0.0
+    found = gpu.measure(FakeGpu(), monitor=FakeDriver())
+    gpu.SETTLE_S = before
+    return found
+
+
+def median_of(measurement: Measurement, name: str) -> float:
+    found = measurement.figure(name)
+    assert found is not None, measurement.conditions["skipped"]
+    return found.median
+
+
+def test_it_measures_what_the_device_does(measured: Measurement) -> None:
+    """A product of 16384^3 is 8.796e12 FLOP; the fake takes as long as if they were 2e10 more."""
+    assert measured.refused == ()
+    assert median_of(measured, "dram_read") == pytest.approx(4400)
+    assert median_of(measured, "dram_copy") == pytest.approx(4200)
+    assert median_of(measured, "dram_triad") == pytest.approx(4300)
+    assert median_of(measured, "l2_triad") == pytest.approx(8000)
+    assert median_of(measured, "gemm_bf16") == pytest.approx(800 * 8.796093 / 8.816093, rel=1e-6)
+    assert median_of(measured, "gemm_fp64") == pytest.approx(50 * 8.796093 / 8.816093, rel=1e-6)
+    assert median_of(measured, "launch_graph") == pytest.approx(1.0)
+    assert median_of(measured, "launch") == pytest.approx(4.0)
+
+
+def test_it_says_what_the_device_is_and_how_it_was(measured: Measurement) -> None:
+    assert measured.kind == "gpu"
+    assert measured.device["catalogue"] == "nvidia_h200_sxm_141gb"
+    assert measured.device["driver"] == "580.1"
+    assert measured.conditions["backend"] == "fake 1"
+    assert measured.conditions["rounds"] == 5
+    assert measured.conditions["clock_start_mhz"] == measured.conditions["clock_end_mhz"] == 1980
+    assert measured.conditions["sustained"]["gemm_fp8"]["power_w"] == 650
+    assert measured.conditions["skipped"] == {"gemm_fp4": "no product in it"}
+    best = measured.figure("gemm_bf16")
+    assert best is not None
+    assert best.note.startswith("at 16384 x 16384 x 16384; medians by size: 2048 x 2048 x 2048:")
+    assert len(best.samples) == 15  # 3 in each of 5 rounds
+
+
+def test_rounds_are_interleaved() -> None:
+    """Every size runs once a round, forward and backward in turn: what disturbs a while falls on all alike."""
+    backend = FakeGpu()
+    gpu.measure(backend, monitor=NO_DRIVER)
+    products = [what for what in backend.done if what.startswith("bf16")]
+    ladder = products[:8]  # the survey, the smallest first
+    assert len(set(ladder)) == 8
+    assert products == ladder + ladder + ladder[::-1] + ladder + ladder[::-1] + ladder + [ladder[-1]]
+
+
+def test_sizes_lie_well_beyond_or_below_the_cache() -> None:
+    for quick in (False, True):
+        trials = [trial for ladder in ladders(H200, FORMATS, quick) for trial in ladder]
+        dram = [trial.footprint_bytes for trial in trials if trial.figure.startswith("dram")]
+        cached = [trial.footprint_bytes for trial in trials if trial.figure.startswith("l2")]
+        assert min(dram) >= 4 * H200.l2_bytes
+        assert max(cached) <= H200.l2_bytes / 2
+        assert quick or len(set(dram)) == 3
+
+
+def test_a_device_that_hides_its_cache_has_no_l2_figures() -> None:
+    found = gpu.measure(FakeGpu(H200._replace(l2_bytes=0.0)), monitor=NO_DRIVER, quick=True)
+    assert found.figure("l2_read") is None
+    assert median_of(found, "dram_read") == pytest.approx(4400)
+
+
+def test_without_nvml_it_measures_and_says_what_is_unknown() -> None:
+    found = gpu.measure(FakeGpu(), monitor=NO_DRIVER, quick=True)
+    assert found.conditions["nvml"] == "there is no NVIDIA driver"
+    assert "clock_start_mhz" not in found.conditions
+    assert "load_before" not in found.conditions
+    assert found.device["catalogue"] == "nvidia_h200_sxm_141gb"
+    assert found.refused == ()
+
+
+def test_amd_is_named_by_the_library_and_the_rest_is_unknown() -> None:
+    facts = GpuFacts("AMD Instinct MI300X", "AMD", 192.0 * GIB, 304.0, 4e6, "gfx942", "ROCm 6.4")
+    found = gpu.measure(FakeGpu(facts), quick=True)
+    assert found.device["catalogue"] == "amd_mi300x_oam_192gb"
+    assert "NVML speaks of NVIDIA GPUs only" in found.conditions["nvml"]
+
+
+# --- failures ---------------------------------------------------------------------------------------------------
+
+
+def test_out_of_memory_takes_the_next_smaller_size_and_says_so() -> None:
+    """1 GB of room: of 0.4, 1.2 and 4.8 GB only the first fits; of products in fp64 (operands only) up to 4112^3."""
+    found = gpu.measure(FakeGpu(room_bytes=0.5e9), monitor=NO_DRIVER)
+    assert median_of(found, "dram_triad") == pytest.approx(4300)
+    triad = found.figure("dram_triad")
+    assert triad is not None
+    assert triad.note == "at 400 MB; medians by size: 400 MB: 4300"
+    skipped = found.conditions["skipped"]
+    assert "not enough free memory" in skipped["dram_triad at 1.2 GB"]
+    assert "not enough free memory" in skipped["gemm_fp64 at 16384 x 16384 x 16384"]
+    assert "gemm_fp64" not in skipped  # the figure itself stands
+    assert found.refused == ()
+
+
+def test_no_room_at_all_is_one_line() -> None:
+    with pytest.raises(PerfcoreError, match="not enough free memory") as caught:
+        gpu.measure(FakeGpu(room_bytes=0.0, fails={"least": "out_of_memory"}), monitor=NO_DRIVER)
+    assert len(caught.value.lines) == 1
+
+
+@pytest.mark.parametrize("call", [1, 2, 3, 50, 200, 700])
+def test_a_lost_device_ends_the_measurement(call: int) -> None:
+    with pytest.raises(GpuError, match="lost") as caught:
+        gpu.measure(FakeGpu(fails={call: "lost"}), monitor=NO_DRIVER)
+    assert caught.value.kind == "lost"
+    assert len(caught.value.lines) == 1
+
+
+@pytest.mark.parametrize("reading", [1, 2, 30])
+def test_a_device_that_the_driver_lost_ends_it_too(reading: int) -> None:
+    with pytest.raises(GpuError, match="the GPU is lost; nothing was kept"):
+        gpu.measure(FakeGpu(), monitor=FakeDriver(lost_at=reading), quick=True)
+
+
+def test_a_format_that_the_device_lacks_is_skipped_with_the_reason() -> None:
+    backend = FakeGpu(known=FORMATS | {"fp8": "compute capability 8.0 has none"}, fails={"int8": "unsupported"})
+    found = gpu.measure(backend, monitor=NO_DRIVER, quick=True)
+    assert found.figure("gemm_fp8") is None
+    assert found.figure("gemm_int8") is None
+    assert found.conditions["skipped"]["gemm_fp8"] == "compute capability 8.0 has none"
+    assert "unsupported" in found.conditions["skipped"]["gemm_int8"]
+    assert median_of(found, "gemm_bf16") > 0
+    assert sum(what.startswith("int8") for what in backend.done) == 1  # it is not tried again at other sizes
+
+
+def test_a_size_that_fails_late_is_dropped_whole() -> None:
+    backend = FakeGpu()
+    gpu.measure(backend, monitor=NO_DRIVER)
+    late = [number for number, what in enumerate(backend.done, 1) if what == "bf16 16384 x 16384 x 16384"][2]
+    found = gpu.measure(FakeGpu(fails={late: "failed"}), monitor=NO_DRIVER)
+    figure = found.figure("gemm_bf16")
+    assert figure is not None
+    assert "16384" not in figure.note.partition(";")[0]
+    assert "gemm_bf16 at 16384 x 16384 x 16384" in found.conditions["skipped"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(call=st.integers(1, 900), kind=st.sampled_from(["out_of_memory", "unsupported", "failed", "lost", "no_device"]))
+def test_any_failure_at_any_call_is_told(call: int, kind: str) -> None:
+    """A result without the call that failed, its reason in it; or one line."""
+    backend = FakeGpu(fails={call: kind})
+    try:
+        found = gpu.measure(backend, monitor=NO_DRIVER, quick=True)
+    except GpuError as problem:
+        assert problem.ends_all or backend.done[call - 1] in ("release", "layer")
+        assert len(problem.lines) == 1
+    else:
+        told = backend.calls < call or any(kind in why for why in found.conditions["skipped"].values())
+        assert told, backend.done[call - 1]
+
+
+@pytest.mark.parametrize(
+    ("driver", "word"),
+    [
+        (FakeDriver(clock=lambda number: 1980.0 - 2.0 * number), "clock"),
+        (FakeDriver(share=0.5, processes=(4711,)), "load"),
+    ],
+)
+def test_a_disturbed_run_is_no_result(driver: FakeDriver, word: str) -> None:
+    found = gpu.measure(FakeGpu(), monitor=driver)
+    assert [reason.partition(":")[0] for reason in found.refused] == [word]
+    assert found.figures  # they are there for who insists
+
+
+def test_a_device_that_slows_down_is_no_result() -> None:
+    """Each of about 1,500 calls is slower by 0.05 % of the first: the last by three quarters, far above 10 %."""
+    found = gpu.measure(FakeGpu(drift=5e-4), monitor=NO_DRIVER)
+    assert [reason.partition(":")[0] for reason in found.refused] == ["spread"]
+
+
+def test_other_processes_are_noted() -> None:
+    found = gpu.measure(FakeGpu(), monitor=FakeDriver(processes=(4711,)), quick=True)
+    assert found.conditions["before"]["processes"] == [4711]
+    assert found.refused == ()  # one that does nothing disturbs nothing
+
+
+def test_slow_products_are_left_out() -> None:
+    """At 0.5 TFLOP/s in fp64 a product of 8192^3 takes 2.2 s, above the second allowed; 8000^3 just above it too."""
+    backend = FakeGpu()
+    slow = {"fp64": 0.5e12}
+    import fake_gpu
+
+    before = dict(fake_gpu.RATES)
+    fake_gpu.RATES |= slow
+    try:
+        found = gpu.measure(backend, monitor=NO_DRIVER)
+    finally:
+        fake_gpu.RATES |= before
+    figure = found.figure("gemm_fp64")
+    assert figure is not None
+    assert figure.note.startswith("at 4112 x 4112 x 4112;")
+    assert "a call would take" in found.conditions["skipped"]["gemm_fp64 at 8192 x 8192 x 8192"]
+
+
+def test_time_runs_out_after_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = gpu.measure(FakeGpu(), monitor=NO_DRIVER, limit_s=0.0)
+    assert found.conditions["rounds"] == 1
+    assert median_of(found, "dram_copy") == pytest.approx(4200)
+
+
+# --- which chip, and beside its datasheet -----------------------------------------------------------------------
+
+
+# Names as drivers print them, memory in MiB by nvidia-smi (recalled), and the catalogue's id.
+@pytest.mark.parametrize(
+    ("name", "mib", "units", "chip"),
+    [
+        ("NVIDIA H200", 143771, 132, "nvidia_h200_sxm_141gb"),
+        ("NVIDIA H200 NVL", 143771, 132, "nvidia_h200_nvl_141gb"),
+        ("NVIDIA H100 80GB HBM3", 81559, 132, "nvidia_h100_sxm_80gb"),
+        ("NVIDIA H100 PCIe", 81559, 114, "nvidia_h100_pcie_80gb"),
+        ("NVIDIA A100-SXM4-40GB", 40960, 108, "nvidia_a100_sxm_40gb"),
+        ("NVIDIA A100-SXM4-80GB", 81920, 108, "nvidia_a100_sxm_80gb"),
+        ("NVIDIA A100 80GB PCIe", 81920, 108, "nvidia_a100_pcie_80gb"),
+        ("NVIDIA H20", 97871, 78, "nvidia_h20_sxm_96gb"),
+        ("NVIDIA H20-3e", 143771, 78, "nvidia_h20_3e_sxm_141gb"),
+        ("NVIDIA GH200 480GB", 97871, 132, "nvidia_gh200_superchip_gpu_96gb"),
+        ("Tesla T4", 15360, 40, "nvidia_t4_pcie_16gb"),
+        ("NVIDIA L40S", 46068, 142, "nvidia_l40s_pcie_48gb"),
+        ("NVIDIA GeForce RTX 4090 D", 24564, 114, "nvidia_rtx_4090_d_24gb"),
+        ("AMD Instinct MI300X", 196592, 304, "amd_mi300x_oam_192gb"),
+        ("AMD Instinct MI250X / MI250", 65520, 110, "amd_mi250x_gcd_64gb"),
+        ("AMD Instinct MI250X / MI250", 65520, 104, "amd_mi250_gcd_64gb"),
+    ],
+)
+def test_names_of_drivers(name: str, mib: int, units: int, chip: str) -> None:
+    assert match(name, mib * 2.0**20, units).chip == chip
+
+
+@pytest.mark.parametrize(
+    ("name", "mib", "said"),
+    [
+        ("NVIDIA GeForce RTX 4080 SUPER", 16376, "no chip of the catalogue"),
+        ("NVIDIA H200", 81559, "none has 79.6 GiB"),
+        ("NVIDIA A100-SXM4-40GB MIG 1g.5gb", 4864, "slice"),
+        ("AMD Instinct MI250X / MI250", 65520, "may be amd_mi250_gcd_64gb or amd_mi250x_gcd_64gb"),
+    ],
+)
+def test_what_is_not_in_the_catalogue_is_said(name: str, mib: int, said: str) -> None:
+    found = match(name, mib * 2.0**20)
+    assert found.chip is None
+    assert said in found.said
+
+
+def a_measurement(**values: float) -> Measurement:
+    """Return a measurement of an H200 with one sample a figure."""
+    device = {"catalogue": "nvidia_h200_sxm_141gb", "multiprocessors": 132, "l2_mb": 50.0}
+    units = {"dram": "GB/s", "gemm": "TFLOP/s", "laun": "us"}
+    figures = tuple(Figure(name, one, units[name[:4]], one, one, one, (one,)) for name, one in values.items())
+    return Measurement("gpu", device, {}, figures)
+
+
+def test_measured_beside_the_datasheet_of_the_h200() -> None:
+    """Datasheet (specs/chips/nvidia_h200_sxm_141gb.toml): 989.4 and 1978.9 TFLOP/s, 4,800 GB/s.
+
+    TPP 1978.9 x 8 = 15,831.2 specified; ridge of bf16 989,400 / 4,800 = 206.125 FLOP/B.
+    """
+    found = compared(a_measurement(gemm_bf16=790.0, gemm_fp8=1400.0, dram_read=4000.0, dram_copy=4300.0))
+    assert found["chip"] == "nvidia_h200_sxm_141gb"
+    assert found["rates"]["gemm_bf16"] == {"measured": 790.0, "specified": 989.4, "share": pytest.approx(0.798464)}
+    assert found["rates"]["dram_copy"]["share"] == pytest.approx(4300 / 4800)
+    assert found["tpp"]["specified"] == pytest.approx(15831.2)
+    assert found["tpp"]["measured"] == pytest.approx(790 * 16)  # above 1400 x 8 = 11,200
+    assert found["ridge_flop_per_byte"]["bf16"]["specified"] == pytest.approx(206.125)
+    assert found["ridge_flop_per_byte"]["bf16"]["measured"] == pytest.approx(790_000 / 4300)
+
+
+def test_a_chip_of_no_catalogue_stands_alone() -> None:
+    found = compared(replace(a_measurement(gemm_bf16=100.0, dram_copy=500.0), device={}))
+    assert found["chip"] is None
+    assert found["rates"]["gemm_bf16"] == {"measured": 100.0, "specified": None, "share": None}
+    assert found["ridge_flop_per_byte"]["bf16"]["measured"] == pytest.approx(200)
