@@ -291,4 +291,3 @@ def _looked_up(find: Callable[[str], T], name: str) -> T:
         return find(name)
     except PerfcoreError as problem:
         raise SkippedError(str(problem)) from None
-

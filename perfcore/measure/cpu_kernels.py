@@ -10,10 +10,14 @@ from typing import Any
 import numba
 import numpy
 from llvmlite import binding, ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
+from numba.core import cgutils as _cgutils
+from numba.core import types
+from numba.extending import intrinsic as _intrinsic
 
 from perfcore.errors import PerfcoreError
+
+cgutils: Any = _cgutils  # numba gives these no types, or wrong ones
+intrinsic: Any = _intrinsic
 
 STEPS = 8  # dependent steps of a chain in one turn of the loop
 UNROLL = 4  # vectors of each stream in one turn of the loop
@@ -271,7 +275,7 @@ def check_streams(arrays: list[Any], count: int, width: int) -> None:
         raise ValueError("a stream is not aligned, or is no whole number of blocks")
 
 
-@numba.njit(nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True)
 def chase(following: Any, steps: Any) -> Any:
     """Follow a chain of indices; each load waits for the one before."""
     place = following[0]

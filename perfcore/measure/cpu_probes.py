@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy
@@ -73,12 +74,16 @@ def arithmetic(made: Loops, team: Team, suffix: str) -> Iterator[Probe]:
     members = len(team.cores)
     for form, run in made.fma.items():
         flop = kernels.fma_flop(1, int(form[2:]), made.width, made.side_by_side) * members
-        work = _on(team, lambda turns, run=run: run(turns, FACTOR, ADDEND))
+        work = _on(team, partial(_multiply_add, run))
         yield Probe(f"fma_{form}{suffix}", "TFLOP/s", flop / TERA, work)
     for form, run in made.dots.items():
         flop = kernels.fma_flop(1, kernels.DOT_PRODUCTS[form][2], 64, made.side_by_side) * members
         said = f"{kernels.DOT_PRODUCTS[form][1]}: products of {form} added to 32 bits"
         yield Probe(f"dot_{form}{suffix}", "TFLOP/s", flop / TERA, _on(team, run), note=said)
+
+
+def _multiply_add(run: Any, turns: int) -> Any:
+    return run(turns, FACTOR, ADDEND)
 
 
 def clock(made: Loops, team: Team, name: str = "clock") -> Probe:
@@ -125,16 +130,16 @@ def streams(made: Loops, host: Host, team: Team, suffix: str) -> Iterator[Probe]
     members = len(team.cores)
     for level, size in working_sets(host, members).items():
         for what, arrays in STREAMS.items():
-            held = team.each(lambda _, n=arrays, size=size: _held(n, size, made))
+            held = team.each(partial(_held, arrays, size, made))
             yield _stream(made, team, f"{level}_{what}{suffix}", what, held)
-    held = team.each(lambda _: _held(3, 3 * dram_bytes(host, members), made))
+    held = team.each(partial(_held, 3, 3 * dram_bytes(host, members), made))
     for what in STREAMS:
         yield _stream(made, team, f"dram_{what}{suffix}", what, held)
     if made.bypass is not None:
         yield _stream(made, team, f"dram_triad_nt{suffix}", "bypass", held)
 
 
-def _held(arrays: int, size: int, made: Loops) -> tuple[list[Any], int]:
+def _held(arrays: int, size: int, made: Loops, _: int = 0) -> tuple[list[Any], int]:
     held, count = kernels.buffers(arrays, size // arrays)
     kernels.check_streams(held, count, made.width)
     return held, count
@@ -187,7 +192,7 @@ def products(rates: dict[str, float]) -> Iterator[Probe]:
         side = gemm_side(rates[form])
         a, b = (numpy.random.default_rng(seed).random((side, side), dtype=kind) for seed in (1, 2))
         out = numpy.empty((side, side), dtype=kind)
-        run = _settled(_repeated(lambda a=a, b=b, out=out: numpy.matmul(a, b, out=out)))
+        run = _settled(_repeated(partial(numpy.matmul, a, b, out=out)))
         note = f"{side} x {side} x {side}"
         yield Probe(f"gemm_{form}", "TFLOP/s", 2 * side**3 / TERA, run, sample_s=0, note=note)
 
@@ -198,7 +203,7 @@ def gemm_side(rate: float) -> int:
     >>> gemm_side(0.1), gemm_side(1e-6), gemm_side(50.0)
     (2048, 512, 8192)
     """
-    side = round((rate * TERA * GEMM_S / 2) ** (1 / 3) / 256) * 256
+    side = round(math.cbrt(rate * TERA * GEMM_S / 2) / 256) * 256
     return max(GEMM_SIDES[0], min(GEMM_SIDES[1], side))
 
 
