@@ -95,7 +95,10 @@ class FakeGpu:
         return self.elapsed_s - start + (0.0 if batch.graphed else batch.calls * (QUEUED_S - LEAST_S))
 
     def release(self) -> None:
-        self._do("release")
+        try:
+            self._do("release")
+        except GpuError as problem:
+            raise GpuError(problem.kind if problem.ends_all else "lost", str(problem)) from None
 
 
 @dataclass

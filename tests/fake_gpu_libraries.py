@@ -40,7 +40,9 @@ class Event:
         return EVENT_MS
 
 
-def torch(devices: int = 1, cuda: str | None = "13.0", hip: str | None = None, capability: tuple[int, int] = (9, 0)) -> Any:
+def torch(
+    devices: int = 1, cuda: str | None = "13.0", hip: str | None = None, capability: tuple[int, int] = (9, 0)
+) -> Any:
     """Return a torch that computes nothing; what it was asked for is kept by its mocks."""
     found = MagicMock(name="torch")
     found.__version__ = "2.13.0"
@@ -81,26 +83,14 @@ def cupy(devices: int = 1) -> Any:
 
 
 def install(monkeypatch: pytest.MonkeyPatch, **libraries: Any) -> None:
-    """Put stand-ins in place; a library given as None is not installed, one given as an exception breaks on import."""
+    """Put stand-ins in place; a library given as None is not installed."""
     given = {"torch": None, "cupy": None, "pynvml": None} | libraries
     for name, library in given.items():
-        if isinstance(library, Exception):
-            monkeypatch.setitem(sys.modules, name, _Broken(library))
-        else:
-            monkeypatch.setitem(sys.modules, name, library)
+        monkeypatch.setitem(sys.modules, name, library)
     if given["cupy"] is not None:
         for name in ("cupy_backends", "cupy_backends.cuda", "cupy_backends.cuda.libs"):
             monkeypatch.setitem(sys.modules, name, ModuleType(name))
         monkeypatch.setitem(sys.modules, "cupy_backends.cuda.libs.cublas", MagicMock(name="cublas"))
-
-
-class _Broken(ModuleType):
-    def __init__(self, error: Exception) -> None:
-        super().__init__("broken")
-        self.error = error
-
-    def __getattr__(self, name: str) -> Any:
-        raise self.error
 
 
 class NVMLError(Exception):

@@ -57,7 +57,7 @@ def rates_of(measurement: Measurement) -> dict[str, Rate]:
     base = measurement.value("fma_fp32")
     for flag in flags if base else ():
         form, times = NARROW.get(flag, ("", 0))
-        if form and (form not in found or found[form].mark == "derived" and found[form].high < times * (base or 0.0)):
+        if form and (form not in found or (found[form].mark == "derived" and found[form].high < times * (base or 0.0))):
             rate = times * (base or 0.0)
             note = f"not timed: {flag} multiplies {times} times as many as fp32, if issued as often"
             found[form] = Rate(rate, rate, "derived", SOURCE, note)
@@ -142,6 +142,8 @@ def _head(measurement: Measurement) -> list[str]:
     lines.append(f"name = {_quoted(str(device.get('name') or measurement.kind) + cores)}")
     if device.get("vendor"):
         lines.append(f"vendor = {_quoted(str(device['vendor']))}")
+    if device.get("multiprocessors"):
+        lines.append(f"multiprocessors = {int(device['multiprocessors'])}")
     note = "What the process was allowed to use of it, at the rates it reached; not a datasheet."
     return [*lines, f"note = {_quoted(note)}"]
 
@@ -205,9 +207,7 @@ def _how(measurement: Measurement, rates: Mapping[str, Rate]) -> list[str]:
 def gemm_share(measurement: Measurement, rates: Mapping[str, Rate]) -> float | None:
     """Return the median over the formats of what a large matrix product reaches of the peak in the file."""
     shares = [
-        figure.median / rates[form].high
-        for form in rates
-        if (figure := measurement.figure(f"gemm_{form}")) is not None
+        figure.median / rates[form].high for form in rates if (figure := measurement.figure(f"gemm_{form}")) is not None
     ]
     return statistics.median(shares) if shares else None
 

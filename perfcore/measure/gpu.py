@@ -188,7 +188,7 @@ def _device(facts: GpuFacts, monitor: Monitor | Unknown) -> dict[str, Any]:
         "vendor": facts.vendor,
         "memory_gb": memory_gb,
         "multiprocessors": int(facts.multiprocessors),
-        "l2_mb": facts.l2_bytes / 1e6,
+        "caches": [{"name": "L2", "size": facts.l2_bytes, "instances": 1}] if facts.l2_bytes else None,
         "capability": facts.capability,
         "runtime": facts.runtime,
         "catalogue": found.chip,

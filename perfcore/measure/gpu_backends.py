@@ -111,7 +111,7 @@ class GpuBackend(Protocol):
         """Return the time between events before and after the batch [s]."""
 
     def release(self) -> None:
-        """Give freed memory back to the device."""
+        """Give freed memory back to the device; where that fails, the device is lost."""
 
 
 def first_line(error: BaseException) -> str:
@@ -151,12 +151,13 @@ _SAID = {
 
 
 @contextmanager
-def telling(doing: str) -> Iterator[None]:
-    """Turn whatever a GPU library raises into a ``GpuError`` that says what was being done."""
+def telling(doing: str, kind: str = "") -> Iterator[None]:
+    """Turn whatever a GPU library raises into a ``GpuError`` that says what was being done, of a kind if given."""
     try:
         yield
     except Exception as error:
-        raise problem_of(error, doing) from None
+        found = problem_of(error, doing)
+        raise (GpuError(kind, f"{doing}: {_SAID[kind]} ({first_line(error)})") if kind else found) from None
 
 
 def loaded(library: str) -> Any:

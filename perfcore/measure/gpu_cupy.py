@@ -203,7 +203,7 @@ class CupyBackend:
 
     def release(self) -> None:
         """Give cupy's pool back."""
-        with telling("release"):
+        with telling("release", "lost"):
             self.queue.synchronize()
             self.cupy.get_default_memory_pool().free_all_blocks()
 

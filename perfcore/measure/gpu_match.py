@@ -93,15 +93,14 @@ def _of_form(left: Mapping[str, str], form: str) -> list[str]:
 
 def _specified(chip: Item) -> dict[str, float]:
     """Return the datasheet's numbers that a figure can stand beside; the middle of an interval."""
-    found = {f"gemm_{form}": middle(rate) for form, rate in (chip.rates or {}).items()}
+    found = {f"gemm_{form}": _middle(rate) for form, rate in (chip.rates or {}).items()}
     bandwidth = chip.parts.get("dram_bandwidth_gb_s") or chip.given.get("dram_bandwidth_gb_s")
     if bandwidth is not None:
-        found |= {f"dram_{kernel}": middle(bandwidth) for kernel in ("read", "copy", "triad")}
+        found |= {f"dram_{kernel}": _middle(bandwidth) for kernel in ("read", "copy", "triad")}
     return {name: value for name, value in found.items() if value}
 
 
-def middle(interval: Any) -> float:
-    """Return the middle of an interval as a float, 0 for one that is open."""
+def _middle(interval: Any) -> float:
     return float((interval.low + interval.high) / 2) if interval.high is not None else 0.0
 
 

@@ -178,7 +178,7 @@ class TorchBackend:
 
     def release(self) -> None:
         """Empty torch's cache, and set back the precision of 32-bit products."""
-        with telling("release"):
+        with telling("release", "lost"):
             self.torch.set_float32_matmul_precision(self.precision)
             self.torch.cuda.synchronize()
             self.torch.cuda.empty_cache()

@@ -1,18 +1,17 @@
 """Predicted against measured time on the GPU: triads, products of many shapes and a transformer layer."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from perfcore import efficiency
 from perfcore.chips import load
 from perfcore.errors import PerfcoreError
 from perfcore.formulas.gemm import MEMORY_SHARE, compute_flop, gemm_time_s
 from perfcore.measure.figures import Measurement
-from perfcore.measure.gpu_backends import GpuBackend, GpuError, Job
-from perfcore.measure.gpu_match import middle
+from perfcore.measure.gpu_backends import GpuBackend, GpuError, GpuFacts, Job
 
 TRIADS = (0.5e9, 1.5e9, 5e9)  # bytes; none is a size that was measured
 # m, n, k: square, tall, of few columns, of small batches, and of the layers of 8- and 70-billion-parameter models.
@@ -82,7 +81,7 @@ class Verified:
         return {"rows": rows, "skipped": self.skipped, "median_abs": self.median_abs}
 
 
-def rates_of(measurement: Measurement) -> Rates:
+def rates_of(measurement: Measurement, facts: GpuFacts) -> Rates:
     """Return the rates of a measurement: medians, of the 16-bit format that was measured.
 
     Raises
@@ -90,55 +89,51 @@ def rates_of(measurement: Measurement) -> Rates:
     PerfcoreError
         If it holds no 16-bit product or no triad.
     """
-    found = {one.name: one.median for one in measurement.figures}
-    form = next((form for form in SIXTEEN_BIT if f"gemm_{form}" in found), None)
-    if form is None or "dram_triad" not in found:
-        raise PerfcoreError("verify: the measurement holds no 16-bit product or no triad; measure again, not by hand")
-    units = float(measurement.device.get("multiprocessors", 0))
-    kernel_s = found.get("launch_graph", found.get("launch", 0.0)) / 1e6
-    return Rates(
-        form=form,
-        flop_s=found[f"gemm_{form}"] * 1e12 * _waste(measurement, f"gemm_{form}", units),
-        triad_bytes_s=found["dram_triad"] * 1e9,
-        read_bytes_s=found.get("dram_read", found["dram_triad"]) * 1e9,
-        kernel_s=kernel_s,
-        multiprocessors=units,
-        l2_bytes=float(measurement.device.get("l2_mb", 0.0)) * 1e6,
-    )
+    figures = {one.name: (one.median, one.note) for one in measurement.figures}
+    return _rates(figures, facts, "the measurement")
 
 
-def _waste(measurement: Measurement, figure: str, units: float) -> float:
-    """Return what the tiles of the best size compute over what they need to, 1 where that size is not known."""
-    rows = [row for row in measurement.conditions.get("sizes", ()) if row["figure"] == figure]
-    if not rows or not units:
-        return 1.0
-    m, n, k = (float(side) for side in max(rows, key=lambda row: row["median"])["size"].split(" x "))
-    return compute_flop(m, n, k, 1.0, units) / (2.0 * m * n * k)
-
-
-def rates_of_file(path: Path, backend: GpuBackend) -> Rates:
-    """Return the rates of a chip file, measured or not; the start of a kernel is that of the neutral efficiencies.
+def rates_of_file(path: Path, facts: GpuFacts) -> Rates:
+    """Return the rates of a chip file that ``perfcore measure gpu`` wrote.
 
     Raises
     ------
     PerfcoreError
-        If it gives no 16-bit peak or no memory bandwidth.
+        If it holds no figures, or not those that are needed.
     """
-    chip, facts = load(path), backend.facts()
-    peaks = chip.rates or {}
-    form = next((form for form in SIXTEEN_BIT if form in peaks), None)
-    bandwidth = chip.parts.get("dram_bandwidth_gb_s")
-    if form is None or bandwidth is None:
-        raise PerfcoreError(f"{path}: found no 16-bit rate or no memory.bandwidth_gb_s; both are needed to verify")
+    rows = load(path).document.get("measured", {}).get("figure", ())
+    figures = {row["name"]: (float(row["median"]), row.get("note", "")) for row in rows if "median" in row}
+    return _rates(figures, facts, str(path))
+
+
+def _rates(figures: Mapping[str, tuple[float, str]], facts: GpuFacts, whose: str) -> Rates:
+    form = next((form for form in SIXTEEN_BIT if f"gemm_{form}" in figures), None)
+    if form is None or "dram_triad" not in figures:
+        raise PerfcoreError(f"{whose}: found no 16-bit product or no triad among its figures; measure again to verify")
+    product, note = figures[f"gemm_{form}"]
+    triad = figures["dram_triad"][0]
     return Rates(
         form=form,
-        flop_s=middle(peaks[form]) * 1e12,
-        triad_bytes_s=middle(bandwidth) * 1e9,
-        read_bytes_s=middle(bandwidth) * 1e9,
-        kernel_s=efficiency.shared("neutral").kernel_s,
-        multiprocessors=float(chip.document.get("multiprocessors", facts.multiprocessors)),
+        flop_s=product * 1e12 * _waste(note, facts.multiprocessors),
+        triad_bytes_s=triad * 1e9,
+        read_bytes_s=figures.get("dram_read", (triad, ""))[0] * 1e9,
+        kernel_s=figures.get("launch_graph", figures.get("launch", (0.0, "")))[0] / 1e6,
+        multiprocessors=facts.multiprocessors,
         l2_bytes=facts.l2_bytes,
     )
+
+
+def _waste(note: str, units: float) -> float:
+    """Return what the tiles of the size in a figure's note compute over what they need to, 1 where there is none.
+
+    >>> _waste("at 128 x 128 x 110; medians by size: ...", 1.0), _waste("", 132.0)
+    (2.12, 1.0)
+    """
+    found = re.match(r"at (\d+) x (\d+) x (\d+)", note)
+    if found is None or not units:
+        return 1.0
+    m, n, k = (float(side) for side in found.groups())
+    return compute_flop(m, n, k, 1.0, units) / (2.0 * m * n * k)
 
 
 def product_s(rates: Rates, m: float, n: float, k: float, batch: float = 1.0) -> float:
@@ -175,7 +170,8 @@ def verify(backend: GpuBackend, source: Measurement | Path | str, quick: bool = 
     PerfcoreError
         If the source lacks a rate, the device is lost, or no kernel ran.
     """
-    rates = rates_of(source) if isinstance(source, Measurement) else rates_of_file(Path(source), backend)
+    facts = backend.facts()
+    rates = rates_of(source, facts) if isinstance(source, Measurement) else rates_of_file(Path(source), facts)
     rows: list[Checked] = []
     skipped: dict[str, str] = {}
     for name, predicted_s, build in _cases(backend, rates, quick):
