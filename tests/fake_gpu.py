@@ -12,6 +12,7 @@ RATES = {"fp64": 50e12, "fp32": 50e12, "tf32": 400e12, "fp16": 750e12, "bf16": 8
 FORMATS = dict.fromkeys(RATES, "") | {"fp4": "no product in it"}
 STREAMS = {"read": 4.4e12, "copy": 4.2e12, "triad": 4.3e12}
 L2_BYTES_S = 8e12
+BYTES = {"fp64": 8, "fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2, "fp8": 1, "int8": 1}
 LEAST_S, QUEUED_S = 1e-6, 4e-6
 LAYER_S = 4e-3
 
@@ -68,10 +69,11 @@ class FakeGpu:
 
     def gemm(self, form: str, m: int, n: int, k: int, copies: int = 1) -> Job:
         what = f"{form} {m} x {n} x {k}"
-        self._held(what, 2.0 * copies * (m * k + n * k))
+        self._held(what, BYTES[form] * copies * (m * k + n * k))
         flop = 2.0 * m * n * k
+        moved = float(BYTES[form] * (m * k + n * k))
         # Small products reach less: half of the rate at 2 x 10^10 FLOP.
-        return self._job(what, (flop + 2e10) / RATES[form], 2.0 * (m * k + n * k), flop)
+        return self._job(what, (flop + 2e10) / RATES[form], moved, flop)
 
     def layer(self, tokens: int, hidden: int, heads: int, ffn: int) -> Job:
         return self._job("layer", LAYER_S)

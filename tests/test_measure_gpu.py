@@ -87,7 +87,7 @@ def test_sizes_lie_well_beyond_or_below_the_cache() -> None:
         trials = [trial for ladder in ladders(H200, FORMATS, quick) for trial in ladder]
         dram = [trial.footprint_bytes for trial in trials if trial.figure.startswith("dram")]
         cached = [trial.footprint_bytes for trial in trials if trial.figure.startswith("l2")]
-        assert min(dram) >= 4 * H200.l2_bytes
+        assert min(dram) >= 24 * H200.l2_bytes
         assert max(cached) <= H200.l2_bytes / 2
         assert quick or len(set(dram)) == 3
 
@@ -118,14 +118,17 @@ def test_amd_is_named_by_the_library_and_the_rest_is_unknown() -> None:
 
 
 def test_out_of_memory_takes_the_next_smaller_size_and_says_so() -> None:
-    """1 GB of room: of 0.4, 1.2 and 4.8 GB only the first fits; of products in fp64 (operands only) up to 4112^3."""
-    found = gpu.measure(FakeGpu(room_bytes=0.5e9), monitor=NO_DRIVER)
+    """Of 1.2, 2.4 and 4.8 GB only the first fits 1.3 GB; of products in fp64 8192^3, with 1.07 GB of operands."""
+    found = gpu.measure(FakeGpu(room_bytes=1.3e9), monitor=NO_DRIVER)
     assert median_of(found, "dram_triad") == pytest.approx(4300)
     triad = found.figure("dram_triad")
     assert triad is not None
-    assert triad.note == "at 400 MB; medians by size: 400 MB: 4300"
+    assert triad.note == "at 1.2 GB; medians by size: 1.2 GB: 4300"
+    product = found.figure("gemm_fp64")
+    assert product is not None
+    assert product.note.startswith("at 8192 x 8192 x 8192;")
     skipped = found.conditions["skipped"]
-    assert "not enough free memory" in skipped["dram_triad at 1.2 GB"]
+    assert "not enough free memory" in skipped["dram_triad at 2.4 GB"]
     assert "not enough free memory" in skipped["gemm_fp64 at 16384 x 16384 x 16384"]
     assert "gemm_fp64" not in skipped  # the figure itself stands
     assert found.refused == ()

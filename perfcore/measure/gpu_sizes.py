@@ -9,11 +9,10 @@ from perfcore.terms import FORMATS
 
 GB = 1e9
 KERNELS = ("read", "copy", "triad")
-UNKNOWN_L2 = (
-    64 * 2**20
-)  # bytes; taken where the library does not say: no cache of a GPU sold before 2024 but AMD's is larger
-DRAM_OF_L2 = (8, 24, 96)  # times the cache, so that little of an array is left in it from the call before
-DRAM_LEAST, DRAM_MOST = 0.25 * GB, 8.0 * GB  # bytes; more than 8 GB shows nothing new and needs 64-bit indices
+# Times the level 2 cache, so that little of an array is left in it from the call before; and bytes at least, for caches
+# behind that one which no library tells of (256 MB in an MI300X).
+DRAM_OF_L2, DRAM_LEAST = (24, 48, 96), (1.0 * GB, 2.0 * GB, 4.0 * GB)
+DRAM_MOST = 8.0 * GB  # bytes; more shows nothing new and needs 64-bit indices
 L2_SHARES = (0.125, 0.25, 0.5)  # of the cache: half of it still hits when each half of the chip keeps its own copy
 MEMORY_SHARE = 0.4  # of the device's memory that one job may take
 # Square powers of two, the same in no tile's multiple, and two products of a 70-billion-parameter model.
@@ -57,12 +56,9 @@ class Trial(NamedTuple):
 def ladders(facts: GpuFacts, formats: Mapping[str, str], quick: bool = False) -> list[list[Trial]]:
     """Return the sizes of each figure, the smallest first; formats that the device lacks are left out."""
     rooms = partial(_fitting, memory_bytes=facts.memory_bytes)
-    l2 = facts.l2_bytes or UNKNOWN_L2
-    dram = sorted({min(max(l2 * times, DRAM_LEAST), DRAM_MOST) for times in DRAM_OF_L2})
-    found = [
-        rooms([_stream("dram", kernel, size) for size in (dram[-2:-1] or dram if quick else dram)])
-        for kernel in KERNELS
-    ]
+    wanted = [max(facts.l2_bytes * times, least) for times, least in zip(DRAM_OF_L2, DRAM_LEAST, strict=True)]
+    dram = sorted({min(size, DRAM_MOST) for size in (wanted[1:2] if quick else wanted)})
+    found = [rooms([_stream("dram", kernel, size) for size in dram]) for kernel in KERNELS]
     if facts.l2_bytes:
         found += [[_stream("l2", kernel, facts.l2_bytes * share) for share in L2_SHARES] for kernel in KERNELS]
     shapes = QUICK_PRODUCTS if quick else PRODUCTS
