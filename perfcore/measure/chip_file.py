@@ -21,8 +21,8 @@ __all__ = ["figures_in", "text_of", "write"]
 PEAKS = ("fma", "dot", "gemm")
 SOURCE = "measured on the machine itself"
 RECALLED = "instruction set manuals"
-# Narrow multiply instructions, by flag of the CPU: format, products over those of the widest fp32 multiply-add. Issued as
-# often as that one, which no CPU known exceeds.
+# Narrow multiply instructions, by flag of the CPU: format, products over those of the widest fp32 multiply-add. Taken to
+# be issued as often as that one.
 NARROW = {
     "avx512_fp16": ("fp16", 2),
     "avx512_vnni": ("int8", 4),
@@ -57,8 +57,8 @@ def rates_of(measurement: Measurement) -> dict[str, Rate]:
     base = measurement.value("fma_fp32")
     for flag in flags if base else ():
         form, times = NARROW.get(flag, ("", 0))
-        if form and (form not in found or (found[form].mark == "derived" and found[form].high < times * (base or 0.0))):
-            rate = times * (base or 0.0)
+        rate = times * (base or 0.0)
+        if form and (form not in found or (found[form].mark == "derived" and found[form].high < rate)):
             note = f"not timed: {flag} multiplies {times} times as many as fp32, if issued as often"
             found[form] = Rate(rate, rate, "derived", SOURCE, note)
     for flag in flags:

@@ -4,7 +4,7 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import date
 from typing import Any
@@ -24,8 +24,12 @@ BLAS_SETTINGS = ("OPENBLAS_", "MKL_", "OMP_", "BLIS_", "VECLIB_")
 STEADY_S = 0.25  # before the first sample the clock may still be rising
 
 
-def measure(threads: int | None = None, quick: bool = False, progress: Progress | None = None) -> Measurement:
+def measure(
+    threads: int | None = None, quick: bool = False, progress: Progress | None = None, also: Sequence[Probe] = ()
+) -> Measurement:
     """Measure the machine this runs on, with ``threads`` cores (all that are allowed by default).
+
+    What is timed ``also`` is timed in the same rounds and found among the figures.
 
     Raises
     ------
@@ -38,7 +42,7 @@ def measure(threads: int | None = None, quick: bool = False, progress: Progress 
     say("looking at the load of the machine")
     before = other_load(host.cores)
     start, own = ticks(host.cores), time.process_time()
-    figures, doubling = _timed(host, cores, QUICK_ROUNDS if quick else ROUNDS, say)
+    figures, doubling = _timed(host, cores, QUICK_ROUNDS if quick else ROUNDS, also, say)
     during = load_between(start, ticks(host.cores), (time.process_time() - own) * _ticks_a_second())
     after = other_load(host.cores)
     conditions = {
@@ -87,10 +91,12 @@ def _ticks_a_second() -> int:
     return os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
-def _timed(host: Host, cores: tuple[int, ...], rounds: int, say: Progress) -> tuple[tuple[Figure, ...], float | None]:
+def _timed(
+    host: Host, cores: tuple[int, ...], rounds: int, also: Sequence[Probe], say: Progress
+) -> tuple[tuple[Figure, ...], float | None]:
     with closing(Team(cores[:1])) as one, _several(cores, one) as all_cores:
         say("compiling the loops")
-        probes = list(_probes(host, one, all_cores, say))
+        probes = [*_probes(host, one, all_cores, say), *also]
         samples = take(probes, rounds, say)
         doubling = (
             statistics.median(samples.pop("two_cores")) / statistics.median(samples["clock"]) * 2

@@ -1,0 +1,86 @@
+"""The kernels that predictions are checked with on a CPU: triads, matrix products and a transformer layer, in NumPy."""
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy
+
+from perfcore.measure.cpu_probes import dram_bytes
+from perfcore.measure.host import Host
+from perfcore.measure.layer import Layer
+from perfcore.measure.rounds import Probe
+from perfcore.measure.verify import Case, Machine
+
+KIB = 1024
+# Bytes of the three arrays of a triad: within the levels, and between them. The last is main memory.
+TRIADS = (36 * KIB, 150 * KIB, 600 * KIB, 1500 * KIB, 3000 * KIB, 12_000 * KIB)
+SCALE = 0.5
+# Rows, columns, inner size.
+SINGLE = ((384, 384, 384), (768, 768, 768), (1600, 1600, 1600), (64, 4096, 4096), (2048, 2048, 64), (4096, 128, 1024))
+DOUBLE = (
+    (256, 256, 256),
+    (1000, 1000, 1000),
+    (128, 3000, 700),
+    (3000, 100, 1500),
+    (1024, 1024, 2048),
+    (32, 2048, 2048),
+)
+PRODUCTS = {numpy.float32: (*SINGLE, (1, 4096, 4096)), numpy.float64: DOUBLE}
+LAYERS = ((128, 512, 8, 2048), (512, 1024, 16, 4096))
+SAMPLE_S = 0.01
+SETTLE_S = 0.05
+
+
+def cases(host: Host) -> list[Case]:
+    """Return all kernels."""
+    return [*_triads(host), *_products(), *_layers()]
+
+
+def probe_of(case: Case) -> Probe:
+    """Return the probe that times a case."""
+
+    def run(turns: int) -> float:
+        start = time.perf_counter()
+        for _ in range(turns):
+            case.run()
+        seconds = time.perf_counter() - start
+        if case.kind != "triad":
+            time.sleep(SETTLE_S)  # see SETTLE_S of cpu_probes
+        return seconds
+
+    return Probe(case.name, "ns", 1, run, is_rate=False, sample_s=SAMPLE_S)
+
+
+def _triads(host: Host) -> Iterator[Case]:
+    for size in (*TRIADS, 3 * dram_bytes(host, 1)):
+        a, b, c = (numpy.ones(size // 24) for _ in range(3))
+        yield Case(f"triad {size // KIB:,} KiB", "triad", partial(_triad, a, b, c), partial(_triad_s, 8 * a.size))
+
+
+def _triad(a: Any, b: Any, c: Any) -> None:
+    numpy.multiply(c, SCALE, out=a)
+    numpy.add(a, b, out=a)
+
+
+def _triad_s(array_bytes: int, machine: Machine) -> float:
+    """Return the time of both passes: each reads two lines and writes one, as a copy that fetches what it writes."""
+    return 2 * machine.elementwise_s("copy", 2 * array_bytes, 3 * array_bytes)
+
+
+def _products() -> Iterator[Case]:
+    random = numpy.random.default_rng(0)
+    for kind, shapes in PRODUCTS.items():
+        size = numpy.dtype(kind).itemsize
+        for m, n, k in shapes:
+            a, b = random.random((m, k), dtype=kind), random.random((k, n), dtype=kind)
+            run = partial(numpy.matmul, a, b, out=numpy.empty((m, n), dtype=kind))
+            name = f"gemm fp{8 * size} {m} x {n} x {k}"
+            yield Case(name, "gemm", run, lambda machine, shape=(m, n, k), size=size: machine.gemm_s(*shape, size))
+
+
+def _layers() -> Iterator[Case]:
+    for tokens, hidden, heads, ffn in LAYERS:
+        layer = Layer(tokens, hidden, heads, ffn)
+        yield Case(f"layer {tokens} tokens x {hidden}", "layer", layer.forward, layer.predicted_s)
