@@ -6,10 +6,11 @@ from functools import cache
 from typing import Any
 
 from perfcore.chips import normal
+from perfcore.engine_schema import ENGINE, ENGINE_CONSTANTS, ENGINE_STRUCTURE
 from perfcore.errors import PerfcoreError, suggestion
 from perfcore.formulas.records import Engine
 from perfcore.reader import SPECS, read_toml, report
-from perfcore.schema import ENGINE, ENGINE_CONSTANTS, ENGINE_STRUCTURE, problems_of
+from perfcore.schema import problems_of
 from perfcore.software import named_in
 
 __all__ = ["EngineFile", "default_for", "find", "for_framework", "ids", "load", "neutral"]
@@ -54,6 +55,7 @@ class EngineFile:
             sequence_s=c["sequence_us"] * MICRO,
             kv_efficiency=c["kv_efficiency"],
             expert_factor=c["expert_factor"],
+            expert_s=c["expert_us"] * MICRO,
             step_s=float(s["step_us"]) * MICRO,
             exchange_s=float(s["exchange_us"]) * MICRO,
             host_layer_s=float(s["host_layer_us"]) * MICRO,
