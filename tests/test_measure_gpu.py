@@ -356,7 +356,7 @@ def test_verify_compares_with_what_the_device_takes() -> None:
     layer = rows["layer of 4096 tokens, 4096 wide"]
     assert layer.measured_s == pytest.approx(4e-3)
     assert layer.predicted_s == pytest.approx(layer_s(RATES, 4096, 4096, 32, 11008))
-    assert found.to_dict()["median_abs"] == pytest.approx(sorted(abs(row.error) for row in found.rows)[8])
+    assert found.to_dict()["summary"]["median_abs"] == pytest.approx(sorted(abs(row.error) for row in found.rows)[8])
     assert found.skipped == {}
 
 

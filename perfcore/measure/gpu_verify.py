@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from perfcore.errors import PerfcoreError
 from perfcore.formulas.gemm import MEMORY_SHARE, compute_flop, gemm_time_s
 from perfcore.measure.figures import Measurement
 from perfcore.measure.gpu_backends import GpuBackend, GpuError, GpuFacts, Job
+from perfcore.measure.verify import Checked, Verification
 
 TRIADS = (0.5e9, 1.5e9, 5e9)  # bytes; none is a size that was measured
 # m, n, k: square, tall, of few columns, of small batches, and of the layers of 8- and 70-billion-parameter models.
@@ -47,38 +47,6 @@ class Rates(NamedTuple):
     kernel_s: float
     multiprocessors: float
     l2_bytes: float
-
-
-@dataclass(frozen=True)
-class Checked:
-    """One kernel: predicted and measured time [s]."""
-
-    name: str
-    predicted_s: float
-    measured_s: float
-
-    @property
-    def error(self) -> float:
-        """Return predicted / measured - 1."""
-        return self.predicted_s / self.measured_s - 1
-
-
-@dataclass(frozen=True)
-class Verified:
-    """All kernels, and the reasons for those that did not run."""
-
-    rows: tuple[Checked, ...]
-    skipped: dict[str, str]
-
-    @property
-    def median_abs(self) -> float:
-        """Return the median size of the errors."""
-        return median(abs(row.error) for row in self.rows)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what ``--json`` prints."""
-        rows = [asdict(row) | {"error": row.error} for row in self.rows]
-        return {"rows": rows, "skipped": self.skipped, "median_abs": self.median_abs}
 
 
 def rates_of(measurement: Measurement, facts: GpuFacts) -> Rates:
@@ -162,7 +130,7 @@ def layer_s(rates: Rates, tokens: float, hidden: float, heads: float, ffn: float
     return sum(product_s(rates, *one) for one in products) + streams_s
 
 
-def verify(backend: GpuBackend, source: Measurement | Path | str, quick: bool = False) -> Verified:
+def verify(backend: GpuBackend, source: Measurement | Path | str, quick: bool = False) -> Verification:
     """Predict kernels from measured rates, run them, and compare.
 
     Raises
@@ -174,9 +142,9 @@ def verify(backend: GpuBackend, source: Measurement | Path | str, quick: bool = 
     rates = rates_of(source, facts) if isinstance(source, Measurement) else rates_of_file(Path(source), facts)
     rows: list[Checked] = []
     skipped: dict[str, str] = {}
-    for name, predicted_s, build in _cases(backend, rates, quick):
+    for name, kind, predicted_s, build in _cases(backend, rates, quick):
         try:
-            rows.append(Checked(name, predicted_s, _measured_s(backend, build)))
+            rows.append(Checked(name, kind, predicted_s, _measured_s(backend, build)))
         except GpuError as problem:
             if problem.ends_all:
                 raise
@@ -184,13 +152,14 @@ def verify(backend: GpuBackend, source: Measurement | Path | str, quick: bool = 
         backend.release()
     if not rows:
         raise GpuError("failed", f"verify: no kernel ran: {next(iter(skipped.values()))}")
-    return Verified(tuple(rows), skipped)
+    return Verification(tuple(rows), skipped)
 
 
-def _cases(backend: GpuBackend, rates: Rates, quick: bool) -> Iterable[tuple[str, float, Any]]:
+def _cases(backend: GpuBackend, rates: Rates, quick: bool) -> Iterable[tuple[str, str, float, Any]]:
     for size in TRIADS[:1] if quick else TRIADS:
         yield (
             f"triad of {size / 1e9:g} GB",
+            "triad",
             size / rates.triad_bytes_s + rates.kernel_s,
             lambda size=size: backend.stream("triad", size),
         )
@@ -198,12 +167,14 @@ def _cases(backend: GpuBackend, rates: Rates, quick: bool) -> Iterable[tuple[str
         copies = 1 + int(CACHES * rates.l2_bytes // (2.0 * (m * k + n * k)))
         yield (
             f"{rates.form} {m} x {n} x {k}",
+            "gemm",
             product_s(rates, m, n, k),
             lambda m=m, n=n, k=k, copies=copies: backend.gemm(rates.form, m, n, k, copies),
         )
     tokens, hidden, heads, ffn = LAYER
     yield (
         f"layer of {tokens} tokens, {hidden} wide",
+        "layer",
         layer_s(rates, tokens, hidden, heads, ffn),
         lambda: backend.layer(*LAYER),
     )

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from perfcore.formulas.processor import blas_gemm_bytes, blas_gemm_time_s, stream_time_s
@@ -43,9 +43,10 @@ class Checked:
 
 @dataclass(frozen=True)
 class Verification:
-    """All kernels of one run, and how far off the predictions are."""
+    """All kernels of one run, how far off the predictions are, and why some did not run."""
 
     rows: tuple[Checked, ...]
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def median_abs(self) -> float:
@@ -66,7 +67,7 @@ class Verification:
             "target": TARGET,
             "median_by_kind": by_kind,
         }
-        return {"kernels": [row.to_dict() for row in self.rows], "summary": summary}
+        return {"kernels": [row.to_dict() for row in self.rows], "skipped": dict(self.skipped), "summary": summary}
 
 
 class Machine(NamedTuple):
