@@ -109,9 +109,11 @@ class FakeDriver:
 
     clock: Callable[[int], float] = lambda number: 1980.0
     share: float | None = 0.0
+    settles_after: int = 10**9  # questions, after which nobody else uses the device
     processes: tuple[int, ...] = ()
     lost_at: int = 0
     readings: int = 0
+    questions: int = 0
 
     def facts(self) -> dict[str, str | float]:
         return {"name": "NVIDIA H200", "memory_gb": 143771 * 2**20 / 1e9, "driver": "580.1", "power_limit_w": 700.0}
@@ -123,4 +125,5 @@ class FakeDriver:
         return Reading(self.clock(self.readings), 3201.0, 650.0, 60.0, ("power cap",))
 
     def use(self) -> Use | Unknown:
-        return Use(self.share, self.processes, 1e9)
+        self.questions += 1
+        return Use(self.share if self.questions <= self.settles_after else 0.0, self.processes, 1e9)

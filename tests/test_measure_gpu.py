@@ -1,5 +1,8 @@
 """Measuring a GPU, on one that is none: expected values are computed by hand from its set rates (fake_gpu.py)."""
 
+import importlib.util
+import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 import perfcore
 from perfcore.chips import load
 from perfcore.errors import PerfcoreError
-from perfcore.measure import gpu
+from perfcore.measure import gpu, nvml
 from perfcore.measure.chip_file import write
 from perfcore.measure.figures import Figure, Measurement
 from perfcore.measure.gpu_backends import GpuError, GpuFacts
@@ -22,6 +25,7 @@ from perfcore.measure.gpu_verify import Rates, layer_s, product_s, rates_of, ver
 from perfcore.measure.nvml import Unknown
 
 GIB = 2**30
+ROOT = Path(__file__).resolve().parents[1]
 NO_DRIVER = Unknown("no_driver", "there is no NVIDIA driver")
 
 
@@ -205,6 +209,13 @@ def test_a_disturbed_run_is_no_result(driver: FakeDriver, word: str) -> None:
     found = gpu.measure(FakeGpu(), monitor=driver)
     assert [reason.partition(":")[0] for reason in found.refused] == [word]
     assert found.figures  # they are there for who insists
+
+
+def test_what_ran_just_before_is_waited_for() -> None:
+    """The driver's load is a mean over up to a second: a program that has ended is no longer there at the next look."""
+    found = gpu.measure(FakeGpu(), monitor=FakeDriver(share=0.9, settles_after=2), quick=True)
+    assert found.conditions["load_before"] == 0.0
+    assert found.refused == ()
 
 
 def test_a_device_that_slows_down_is_no_result() -> None:
@@ -415,3 +426,49 @@ def test_a_chip_file_that_was_not_measured_cannot_be_verified(tmp_path: Path) ->
     path.write_text('name = "Mine"\n[peak_dense_tflops]\nbf16 = 300\n[memory]\nbandwidth_gb_s = 3000\n')
     with pytest.raises(PerfcoreError, match=r"designed\.toml: found no 16-bit product"):
         verify(FakeGpu(), path)
+
+
+# --- benchmarks/local_gpu.py ------------------------------------------------------------------------------------
+
+
+def run_local(monkeypatch: pytest.MonkeyPatch, backend: FakeGpu, out: Path) -> int:
+    spec = importlib.util.spec_from_file_location("local_gpu", ROOT / "benchmarks" / "local_gpu.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    monkeypatch.setattr(script, "choose", lambda device, library: backend)
+    monkeypatch.setattr(nvml, "open_device", lambda device, uuid: FakeDriver())
+    monkeypatch.setattr(sys, "argv", ["local_gpu.py", "--out", str(out), "--quick"])
+    return int(script.main())
+
+
+def test_one_command_writes_the_file_and_the_comparison(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A quick run ends at 8192^3: 800 TFLOP/s x 1.0995e12 / 1.1195e12 = 785.7, of 989.4 79.4 %."""
+    assert run_local(monkeypatch, FakeGpu(), tmp_path) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "nvidia_h200_sxm_141gb_fake.json",
+        "nvidia_h200_sxm_141gb_fake.toml",
+    ]
+    found = json.loads((tmp_path / "nvidia_h200_sxm_141gb_fake.json").read_text())
+    assert found["comparison"]["rates"]["gemm_bf16"]["share"] == pytest.approx(0.7941, abs=1e-4)
+    assert found["verification"]["summary"]["n"] > 5
+    assert "79.4%" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("call", "files"), [(300, 0), (740, 2)])
+def test_a_device_lost_keeps_nothing_half(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], call: int, files: int
+) -> None:
+    """Lost while it is measured: no file. Lost while it is verified, after 724 calls: the measurement stands."""
+    backend = FakeGpu(fails={call: "lost"})
+    assert run_local(monkeypatch, backend, tmp_path) == (0 if files else 2)
+    assert len(list(tmp_path.iterdir())) == files
+    if files:
+        found = json.loads((tmp_path / "nvidia_h200_sxm_141gb_fake.json").read_text())
+        assert "lost" in found["verification"]["failed"]
+    else:
+        (line,) = (said for said in capsys.readouterr().err.splitlines() if said.startswith("local_gpu:"))
+        assert "lost" in line

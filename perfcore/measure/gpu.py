@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from perfcore.measure import nvml
-from perfcore.measure.figures import Figure, Measurement, judged, rate_figure, time_figure
+from perfcore.measure.figures import LOAD_ALLOWED, Figure, Measurement, judged, rate_figure, time_figure
 from perfcore.measure.gpu_backends import GpuBackend, GpuError, GpuFacts, choose
 from perfcore.measure.gpu_match import match
 from perfcore.measure.gpu_run import Say, Series, best, reading_of, sample, survey, sustain
@@ -15,9 +15,9 @@ from perfcore.measure.gpu_sizes import ladders
 from perfcore.measure.nvml import Monitor, Unknown
 
 ROUNDS, QUICK_ROUNDS = 5, 3
-SAMPLE_S, QUICK_SAMPLE_S = 0.06, 0.02  # so long that power and clock settle within the warm-up
+SAMPLE_S, QUICK_SAMPLE_S = 0.1, 0.02  # so long that power and clock settle within the warm-up
 LIMIT_S = 240.0  # no round is begun after it
-SETTLE_S = 1.2  # after the last kernel, until the driver's load no longer shows this program's
+SETTLE_S, SETTLE_TRIES = 1.2, 3  # until a driver's load no longer shows what ran before
 REFERENCE = "dram_copy"  # its clock is compared between first and last round: it draws little power
 
 
@@ -48,7 +48,7 @@ def measure(
     facts = backend.facts()
     if monitor is None:
         monitor = _no_nvml(facts) or nvml.open_device(device, facts.uuid)
-    before = _state(monitor)
+    before = _settled(monitor)
     formats = backend.formats()
     begun = time.monotonic()
     plan, skipped = survey(backend, ladders(facts, formats, quick), QUICK_SAMPLE_S if quick else SAMPLE_S, say)
@@ -65,7 +65,6 @@ def measure(
     if not figures:
         raise GpuError("failed", f"nothing could be measured: {next(iter(skipped.values()), 'no kernel ran')}")
     sustained = {} if quick else _sustained(backend, plan, monitor, say)
-    time.sleep(0.0 if isinstance(monitor, Unknown) else SETTLE_S)
     conditions = _conditions(plan, monitor, before, rounds) | {
         "backend": backend.name,
         "rounds": rounds,
@@ -100,6 +99,17 @@ def _sustained(backend: GpuBackend, plan: Sequence[Series], monitor: Monitor | U
     return found
 
 
+def _settled(monitor: Monitor | Unknown) -> dict[str, Any]:
+    """Return the state of the device once what ran before no longer counts as load: others' work keeps it up."""
+    found = _state(monitor)
+    for _ in range(SETTLE_TRIES):
+        if (found.get("load") or 0.0) <= LOAD_ALLOWED:
+            break
+        time.sleep(SETTLE_S)
+        found = _state(monitor)
+    return found
+
+
 def _state(monitor: Monitor | Unknown) -> dict[str, Any]:
     """Return load, other processes and clocks of a device that this program leaves alone at the moment."""
     if isinstance(monitor, Unknown):
@@ -131,7 +141,7 @@ def _conditions(
     plan: Sequence[Series], monitor: Monitor | Unknown, before: dict[str, Any], rounds: int
 ) -> dict[str, Any]:
     """Return what held before, during and after; what is not known is left out."""
-    after = _state(monitor)
+    after = _settled(monitor)
     start, end = _reference_clocks(plan, rounds)
     known = {
         "date": datetime.now(UTC).date().isoformat(),

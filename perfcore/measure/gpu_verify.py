@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from perfcore.chips import load
 from perfcore.errors import PerfcoreError
-from perfcore.formulas.gemm import MEMORY_SHARE, compute_flop, gemm_time_s
+from perfcore.formulas.gemm import compute_flop, few_rows_flop, gemm_bytes, soft_max
 from perfcore.measure.figures import Measurement
 from perfcore.measure.gpu_backends import GpuBackend, GpuError, GpuFacts, Job
 from perfcore.measure.verify import Checked, Verification
@@ -105,9 +105,10 @@ def _waste(note: str, units: float) -> float:
 
 
 def product_s(rates: Rates, m: float, n: float, k: float, batch: float = 1.0) -> float:
-    """Return the predicted time of 16-bit products [s]; the formula takes a datasheet's bandwidth, of which a share."""
-    sheet_bytes_s = rates.read_bytes_s / MEMORY_SHARE
-    return gemm_time_s(m, n, k, batch, rates.flop_s, 2.0, sheet_bytes_s, rates.multiprocessors, rates.kernel_s)
+    """Return the predicted time of 16-bit products [s]: ``gemm_time_s`` with tiles of few rows, at measured rates."""
+    flop = few_rows_flop(min(m, n), max(m, n), k, batch, rates.multiprocessors)
+    memory_s = gemm_bytes(m, n, k, batch, 2.0) / rates.read_bytes_s
+    return soft_max(flop / rates.flop_s, memory_s) + rates.kernel_s
 
 
 def layer_s(rates: Rates, tokens: float, hidden: float, heads: float, ffn: float) -> float:
