@@ -21,8 +21,8 @@ __all__ = ["figures_in", "text_of", "write"]
 PEAKS = ("fma", "dot", "gemm")
 SOURCE = "measured on the machine itself"
 RECALLED = "instruction set manuals"
-# Narrow multiply instructions, by flag of the CPU: format, products over those of the widest fp32 multiply-add. Taken to
-# be issued as often as that one.
+# Narrow multiply instructions, by flag of the CPU: format, products over those of the widest fp32 multiply-add. They are
+# taken to be issued as often as that one.
 NARROW = {
     "avx512_fp16": ("fp16", 2),
     "avx512_vnni": ("int8", 4),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy
 
+from perfcore.measure.cpu_kernels import buffers
 from perfcore.measure.cpu_probes import dram_bytes
 from perfcore.measure.host import Host
 from perfcore.measure.layer import Layer
@@ -16,7 +17,7 @@ from perfcore.measure.verify import Case, Machine
 KIB = 1024
 # Bytes of the three arrays of a triad: within the levels, and between them. The last is main memory.
 TRIADS = (36 * KIB, 150 * KIB, 600 * KIB, 1500 * KIB, 3000 * KIB, 12_000 * KIB)
-SCALE = 0.5
+SCALE = numpy.array(0.5)  # a number would be made an array at each call
 # Rows, columns, inner size.
 SINGLE = ((384, 384, 384), (768, 768, 768), (1600, 1600, 1600), (64, 4096, 4096), (2048, 2048, 64), (4096, 128, 1024))
 DOUBLE = (
@@ -28,7 +29,7 @@ DOUBLE = (
     (32, 2048, 2048),
 )
 PRODUCTS = {numpy.float32: (*SINGLE, (1, 4096, 4096)), numpy.float64: DOUBLE}
-LAYERS = ((128, 512, 8, 2048), (512, 1024, 16, 4096))
+LAYERS = ((256, 512, 8, 2048), (512, 1024, 16, 4096))
 SAMPLE_S = 0.01
 SETTLE_S = 0.05
 
@@ -55,7 +56,7 @@ def probe_of(case: Case) -> Probe:
 
 def _triads(host: Host) -> Iterator[Case]:
     for size in (*TRIADS, 3 * dram_bytes(host, 1)):
-        a, b, c = (numpy.ones(size // 24) for _ in range(3))
+        (a, b, c), _ = buffers(3, size // 3)
         yield Case(f"triad {size // KIB:,} KiB", "triad", partial(_triad, a, b, c), partial(_triad_s, 8 * a.size))
 
 

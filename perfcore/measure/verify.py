@@ -100,10 +100,10 @@ class Machine(NamedTuple):
         """Return the time of one call of NumPy that streams, on the one core NumPy uses for it [s]."""
         return self.stream_s(what, moved_bytes, working_set, True) + self.rates["numpy_call"] / GIGA
 
-    def exp_s(self, moved_bytes: float, working_set: float) -> float:
-        """Return the time of NumPy's exponential [s]: computing or moving, the longer."""
-        computing_s = moved_bytes / (self.rates["exp_fp32_one_core"] * GIGA)
-        return max(computing_s, self.elementwise_s("copy", moved_bytes, working_set))
+    def bound_s(self, ceiling: str, what: str, moved_bytes: float, working_set: float) -> float:
+        """Return the time of a loop of NumPy that computing may bound, at the rate it reaches in cache [s]."""
+        computing_s = moved_bytes / (self.rates[f"{ceiling}_fp32_one_core"] * GIGA)
+        return max(computing_s, self.elementwise_s(what, moved_bytes, working_set))
 
 
 def machine_of(rates: Mapping[str, float], host: Host) -> Machine:
