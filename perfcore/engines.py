@@ -54,6 +54,7 @@ class EngineFile:
             sequence_s=c["sequence_us"] * MICRO,
             kv_efficiency=c["kv_efficiency"],
             expert_factor=c["expert_factor"],
+            expert_s=c["expert_us"] * MICRO,
             step_s=float(s["step_us"]) * MICRO,
             exchange_s=float(s["exchange_us"]) * MICRO,
             host_layer_s=float(s["host_layer_us"]) * MICRO,

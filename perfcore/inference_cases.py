@@ -1,6 +1,5 @@
 """Rows of a table of inference measurements: what was served how, what was measured, and what is predicted."""
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from perfcore import chips, engines, systems
 from perfcore.cells import Row, SkippedError
 from perfcore.engines import EngineFile
 from perfcore.errors import PerfcoreError
-from perfcore.formulas.records import Model
 from perfcore.formulas.serving import mean_context, total_s
 from perfcore.formulas.serving_layer import Tokens
 from perfcore.precisions import Precision, find_in
@@ -191,23 +189,14 @@ def _question(row: Row, way: str, mode: str, said: list[str]) -> ServingQuestion
     ep = _expert_ranks(row, tp, dp)
     if tp > model.heads or model.layers < pp or (model.experts % ep if model.experts else ep > 1):
         raise SkippedError(f"TP {tp:g}, PP {pp:g}, EP {ep:g} do not divide the model")
-    model = _padded(model, tp, said)
+    if model.heads % tp:
+        said.append(f"TP {tp:g} does not divide the {model.heads:g} heads: their work is taken to be dealt evenly")
     kv_bits = _kv_bits(row, precision, used, said)
     setting = ServingSetting(chip, systems.default_for(chip), used, precision, kv_bits, mode, ranks=int(devices))
     plan = plan_of(tp=tp, pp=pp, dp=dp, ep=ep)
     prompt = _length(row, "isl")
     output = 1.0 if way == "prefill" and not row.text("osl") else _length(row, "osl")
     return ServingQuestion(model, setting, int(count), plan, 1.0, prompt, output)
-
-
-def _padded(model: Model, tp: float, said: list[str]) -> Model:
-    """Return the model with its heads padded to a multiple of the tensor-parallel ranks, as engines do."""
-    if model.heads % tp == 0:
-        return model
-    heads = math.ceil(model.heads / tp) * tp
-    kept = math.ceil(model.kv_heads / tp) * tp if model.kv_heads > tp else model.kv_heads
-    said.append(f"TP {tp:g} does not divide the {model.heads:g} heads: padded to {heads:g}")
-    return model._replace(heads=heads, kv_heads=kept)
 
 
 def _engine(row: Row, said: list[str] | None = None, mode: str = "fitted") -> EngineFile:
@@ -255,7 +244,7 @@ def _load(row: Row, base: ServingQuestion, way: str, said: list[str]) -> tuple[S
     if wanted <= most or way == "prefill":
         return base.with_sequences(wanted), 1.0
     said.append(f"{wanted:g} sequences do not fit at once: {most:g} at a time")
-    return base.with_sequences(most), wanted / most
+    return base.with_sequences(most), 1.0 if way == "continuous" else wanted / most
 
 
 def _sequences(row: Row, base: ServingQuestion) -> float | None:

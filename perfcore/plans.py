@@ -1,13 +1,13 @@
 """Every legal way to cut a training run over some ranks, as a table of plans."""
 
 import itertools
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from perfcore.counts import divisors
 from perfcore.formulas.records import Model, Plan, Work
 from perfcore.questions import RECOMPUTE
 
@@ -30,16 +30,6 @@ class Table:
     def plan(self, row: int) -> Plan:
         """Return a row as a record."""
         return Plan(*map(float, self.plans[row]))
-
-
-def divisors(number: int) -> list[int]:
-    """Return the divisors of a whole number, in order.
-
-    >>> divisors(12)
-    [1, 2, 3, 4, 6, 12]
-    """
-    small = [d for d in range(1, math.isqrt(number) + 1) if number % d == 0]
-    return sorted({*small, *(number // d for d in small)})
 
 
 def legal_plans(model: Model, work: Work, ranks: int, domain: int, given: Mapping[str, float]) -> Table:

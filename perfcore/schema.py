@@ -149,7 +149,7 @@ SOFTWARE: Shape = {
 }
 
 # Serving engines: three at most of the constants are fitted, see benchmarks/calibrate_serving.py.
-ENGINE_CONSTANTS = ("stream_efficiency", "layer_us", "sequence_us", "kv_efficiency", "expert_factor")
+ENGINE_CONSTANTS = ("stream_efficiency", "layer_us", "sequence_us", "kv_efficiency", "expert_factor", "expert_us")
 ENGINE_STRUCTURE = (
     *("attention_version", "compiled", "step_us", "all_reduce_us", "exchange_us", "host_layer_us", "host_reduce_us"),
     *("repeated_kv_gb_s", "whole_context", "chunk_tokens", "most_sequences", "memory_share", "kv_follows_weights"),

@@ -87,6 +87,7 @@ ENGINE_KEYS = {
     "layer_us": Term("share", "us", "time of a layer and step that no counted byte or FLOP explains"),
     "sequence_us": Term("share", "us", "time of the host for each sequence of a step"),
     "kv_efficiency": Term("share", "", "rate at which the KV cache is read over that of weights"),
+    "expert_us": Term("share", "us", "time of each expert at work in a layer, beside its bytes and FLOP"),
     "compiled": Term("yes_no", "", "a step is one compiled program: kernels are not started one by one"),
     "step_us": Term("share", "us", "time of the host for each step"),
     "all_reduce_us": Term("share", "us", "start of one all-reduce within a domain"),

@@ -10,6 +10,7 @@ from typing import Any
 from perfcore import chips as catalogue
 from perfcore import efficiency, models, systems
 from perfcore import software as eras
+from perfcore.counts import MOST, whole
 from perfcore.errors import PerfcoreError
 from perfcore.formulas.records import Work
 from perfcore.intervals import interval
@@ -24,9 +25,8 @@ from perfcore.spoken import binding, breakdown, plan_words, sensitivities
 __all__ = ["Training", "train"]
 
 ALTERNATIVES = 5
-LARGEST = 10**12  # of a count that is given; its divisors are tried one by one
 GIGA = 1e9
-MOST_CHIPS, MOST = 10_000_000, 10**9
+MOST_CHIPS = 10_000_000
 USUAL_SEQ, USUAL_TOKENS = 4096.0, 2.0**22  # taken, and said, where neither model nor user gives them
 
 
@@ -110,7 +110,7 @@ def train(
     work = _work(known, global_batch, seq, said)
     setting = _setting(chip, system, software, precision, said)
     wanted = _wanted(given)
-    ranks = _whole("--chips", chips, most=MOST_CHIPS) * setting.devices
+    ranks = whole("--chips", chips, most=MOST_CHIPS) * setting.devices
     if setting.devices > 1:
         said.append(f"degrees of the plan count devices: {setting.devices} a chip, {ranks} in all")
     if tokens is not None and not (isinstance(tokens, Real) and 0 < tokens < math.inf):
@@ -132,20 +132,9 @@ def _whole_plan(wanted: Mapping[str, float]) -> bool:
     return {"tp", "pp", "recompute"} <= set(wanted) and bool({"dp", "cp"} & set(wanted))
 
 
-def _whole(label: str, value: Any, least: int = 1, most: int | None = None) -> int:
-    """Return a whole number that a user gave."""
-    real = isinstance(value, Real) and not (isinstance(value, bool) and most != 1) and math.isfinite(value)
-    if not real or value != int(value) or value < least or (most is not None and value > most):
-        allowed = f"a whole number of {least} or more" if most is None else f"a whole number from {least} to {most:,}"
-        raise PerfcoreError(f"{label}: found {value!r}; allowed: {allowed}")
-    if value > LARGEST:
-        raise PerfcoreError(f"{label}: found {value!r}; allowed: at most {LARGEST:,}")
-    return int(value)
-
-
 def _work(known: ModelFile, global_batch: int | None, seq: int | None, said: list[str]) -> Work:
     """Return sequence and batch, the model's own where they are not given."""
-    length = float(_whole("--seq", seq, most=MOST)) if seq is not None else known.seq
+    length = float(whole("--seq", seq, most=MOST)) if seq is not None else known.seq
     where = "of the model's own training"
     if length is None:
         length, where = min(USUAL_SEQ, known.max_seq or USUAL_SEQ), "as is usual, since the model's file states none"
@@ -155,7 +144,7 @@ def _work(known: ModelFile, global_batch: int | None, seq: int | None, said: lis
         )
     if seq is None:
         said.append(f"seq: {length:.0f} tokens, {where}")
-    batch = float(_whole("--global-batch", global_batch, most=MOST)) if global_batch is not None else known.global_batch
+    batch = float(whole("--global-batch", global_batch, most=MOST)) if global_batch is not None else known.global_batch
     where = "of the model's own training"
     if batch is None:
         batch, where = max(1.0, round(USUAL_TOKENS / length)), "4 million tokens, since the model's file states none"
@@ -215,7 +204,7 @@ def _wanted(given: Mapping[str, float | str | None]) -> dict[str, float]:
             wanted[name] = float(list(RECOMPUTE).index(str(value)))
             continue
         least, most = LIMITS.get(name, (1, None))
-        wanted[name] = float(_whole(label, value, least, most))
+        wanted[name] = float(whole(label, value, least, most))
     return wanted
 
 

@@ -111,13 +111,14 @@ class Software(NamedTuple):
 
 
 class Engine(NamedTuple):
-    """How a serving engine of an era runs. Three of the first four are fitted, the rest is its published structure."""
+    """How a serving engine of an era runs. Three of the first six are fitted, the rest is its published structure."""
 
     stream_efficiency: float  # share of the datasheet bandwidth at which weights are read
     layer_s: float  # of a layer and step, that no counted byte or FLOP explains: launches, gaps, small kernels
     sequence_s: float  # of the host for each sequence of a step
     kv_efficiency: float  # rate at which the KV cache is read over that of weights
     expert_factor: float  # sorting of tokens to experts: time over that of the counted bytes
+    expert_s: float  # of each expert at work in a layer, beside its bytes and FLOP
     step_s: float  # of the host for each step
     exchange_s: float  # start of one dispatch or combine of experts
     host_layer_s: float  # the host needs at least that long for a layer; 0 with graphs or compiled programs

@@ -92,7 +92,7 @@ def mean_context(prompt: float, output: float, engine: Engine) -> float:
 
     Examples
     --------
-    >>> mean_context(100.0, 50.0, Engine(*[0.0] * 14)), mean_context(100.0, 50.0, Engine(*[1.0] * 14))
+    >>> mean_context(100.0, 50.0, Engine(*[0.0] * 15)), mean_context(100.0, 50.0, Engine(*[1.0] * 15))
     (125.0, 150.0)
     """
     return prompt + output if engine.whole_context == 1.0 else prompt + 0.5 * output

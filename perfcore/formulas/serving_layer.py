@@ -16,7 +16,6 @@ from perfcore.formulas.records import Engine, Formats, Machine, Model, Plan
 
 DECODE_RATE, LATENT_RATE = 0.65, 0.85  # of a large GEMM's rate, by attention of single queries, and by MLA's
 DISPATCH_BYTES = 1.5  # of an element sent to experts and back: 8 bit there, 16 bit back, half of it each way
-ROUTING_KERNELS = 4.0  # around the experts: choose, sort, add up
 
 
 class Tokens(NamedTuple):
@@ -45,7 +44,7 @@ def stream_s(moved: float, machine: Machine, engine: Engine) -> float:
 
     Examples
     --------
-    >>> machine, engine = Machine(*[100.0] * 16), Engine(0.5, *[0.0] * 13)
+    >>> machine, engine = Machine(*[100.0] * 16), Engine(0.5, *[0.0] * 14)
     >>> stream_s(100.0, machine, engine)
     2.0
     """
@@ -243,7 +242,7 @@ def expert_products_s(
     up = product_s(own.rows, outputs, model.hidden, own.chosen, rate, size, formats, machine, engine)
     down = product_s(own.rows, model.hidden, own.width, own.chosen, rate, size, formats, machine, engine)
     shared = mlp_products_s(model, plan, tokens, model.shared_ffn, formats, machine, engine)
-    return router + up + down + shared + ROUTING_KERNELS * machine.kernel_s
+    return router + up + down + shared
 
 
 def elementwise_s(model: Model, plan: Plan, tokens: float, moe: float, machine: Machine, engine: Engine) -> float:
@@ -281,4 +280,7 @@ def served_layer(
     busy = weights + attention + elementwise + reduce + exchange
     host = engine.host_layer_s + (engine.host_reduce_s if plan.tp > 1.0 else 0.0)
     waiting = soft_max(busy, host) - busy if engine.host_layer_s > 0.0 else 0.0
-    return Served(weights, attention, elementwise, reduce, exchange, waiting + engine.layer_s)
+    own = engine.layer_s
+    if moe == 1.0:
+        own += engine.expert_s * routed(model, plan, tokens).chosen
+    return Served(weights, attention, elementwise, reduce, exchange, waiting + own)
