@@ -23,7 +23,10 @@ class Layer:
         self.x = weight(tokens, hidden)
         self.qkv, self.out = weight(hidden, 3 * hidden), weight(hidden, hidden)
         self.up, self.down = weight(hidden, ffn), weight(ffn, hidden)
-        empty = lambda *shape: numpy.zeros(shape, dtype=numpy.float32)  # noqa: E731
+
+        def empty(*shape: int) -> Any:
+            return numpy.zeros(shape, dtype=numpy.float32)
+
         self.normed, self.square, self.mixed, self.added = (empty(tokens, hidden) for _ in range(4))
         self.projected, self.inner, self.gate = empty(tokens, 3 * hidden), empty(tokens, ffn), empty(tokens, ffn)
         self.scores, self.row = empty(heads, tokens, tokens), empty(heads, tokens, 1)
