@@ -127,13 +127,13 @@ def show_verified(verified: dict[str, Any]) -> None:
         print(f"\nnot verified: {verified['failed']}")
         return
     print(f"\n{'kernel':<36}{'predicted us':>14}{'measured us':>14}{'error':>9}")
-    for row in verified["kernels"]:
+    for row in verified["rows"]:
         print(
             f"{row['name']:<36}{row['predicted_s'] * 1e6:>14.5g}{row['measured_s'] * 1e6:>14.5g}{row['error']:>+9.1%}"
         )
     for name, why in verified["skipped"].items():
         print(f"skipped: {name}: {why}")
-    print(f"median of the absolute errors: {verified['summary']['median_abs']:.1%}; the target is 10 %")
+    print(f"median of the absolute errors: {verified['median_abs']:.1%}; the target is 10 %")
 
 
 if __name__ == "__main__":

@@ -15,14 +15,14 @@ from perfcore.errors import PerfcoreError
 from perfcore.measure.figures import Figure, Measurement
 from perfcore.terms import FORMATS
 
-__all__ = ["figures_in", "text_of", "write"]
+__all__ = ["check_target", "figures_in", "text_of", "write"]
 
 # A sample of a peak, by what the figure's name starts with; the largest is the peak of the file.
 PEAKS = ("fma", "dot", "gemm")
 SOURCE = "measured on the machine itself"
 RECALLED = "instruction set manuals"
-# Narrow multiply instructions, by flag of the CPU: format, products over those of the widest fp32 multiply-add. Taken to
-# be issued as often as that one.
+# Narrow multiply instructions, by flag of the CPU: format, products over those of the widest fp32 multiply-add.
+# They are taken to be issued as often as that one.
 NARROW = {
     "avx512_fp16": ("fp16", 2),
     "avx512_vnni": ("int8", 4),
@@ -93,6 +93,20 @@ def text_of(measurement: Measurement) -> str:
     return "\n".join(line for part in _parts(measurement) for line in part) + "\n"
 
 
+def check_target(path: Path) -> None:
+    """Refuse a place where no file can be written, before anything is measured.
+
+    Raises
+    ------
+    PerfcoreError
+        If it is a folder, or in none.
+    """
+    if path.is_dir():
+        raise PerfcoreError(f"-o {path}: this is a folder; give a file")
+    if not os.access(path.parent, os.W_OK):
+        raise PerfcoreError(f"-o {path}: its folder is not there, or nothing can be written to it; give another path")
+
+
 def write(measurement: Measurement, path: Path) -> None:
     """Write the chip file: whole or not at all.
 
@@ -102,19 +116,19 @@ def write(measurement: Measurement, path: Path) -> None:
         If it cannot be written there.
     """
     text = text_of(measurement)
+    made: Path | None = None
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    except OSError as problem:
-        raise PerfcoreError(f"-o {path}: cannot be written: {problem.strerror or problem}; give another path") from None
-    try:
+        made = Path(name)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        made.chmod(0o644)
+        made.replace(path)
     except OSError as problem:
         raise PerfcoreError(f"-o {path}: cannot be written: {problem.strerror or problem}; give another path") from None
     finally:
-        Path(name).unlink(missing_ok=True)
+        if made is not None:
+            made.unlink(missing_ok=True)
 
 
 def _parts(measurement: Measurement) -> Iterator[list[str]]:
@@ -254,17 +268,19 @@ def _printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else " " for sign in text).strip() or "unknown"
 
 
-def figures_in(chip: Item) -> dict[str, float]:
+def figures_in(chip: Item, kind: str) -> dict[str, float]:
     """Return the figures of a measured file by name.
 
     Raises
     ------
     PerfcoreError
-        If it holds none.
+        If it holds none, or those of another kind of device.
     """
-    rows = chip.document.get("measured", {}).get("figure", ())
-    if not rows:
-        raise PerfcoreError(f"{chip.path}: holds no [[measured.figure]]; give a file that perfcore measure wrote")
+    measured = chip.document.get("measured", {})
+    rows = measured.get("figure", ())
+    if not rows or measured.get("kind") != kind:
+        found = f"a measurement of a {measured['kind']}" if rows and "kind" in measured else "no measured figures"
+        raise PerfcoreError(f"{chip.path}: holds {found}; give a file that perfcore measure {kind} wrote")
     return {row["name"]: _plain(chip, row) for row in rows}
 
 

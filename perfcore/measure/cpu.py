@@ -2,7 +2,6 @@
 
 import math
 import os
-import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -10,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from perfcore.errors import PerfcoreError
-from perfcore.measure.cpu_probes import arithmetic, clock, latencies, loops, products, starts, streams
+from perfcore.measure.cpu_probes import Loops, arithmetic, clock, latencies, loops, products, starts, streams
 from perfcore.measure.figures import Figure, Measurement, judged
 from perfcore.measure.host import Host, allowed_cores, load_between, look, ticks
 from perfcore.measure.rounds import Probe, Progress, figures_of, take
@@ -21,15 +20,20 @@ __all__ = ["measure"]
 ROUNDS, QUICK_ROUNDS = 21, 7
 LOAD_S = 0.5
 BLAS_SETTINGS = ("OPENBLAS_", "MKL_", "OMP_", "BLIS_", "VECLIB_")
+TWO = "two_cores"  # the clock loop on two cores at once
 STEADY_S = 0.25  # before the first sample the clock may still be rising
 
 
 def measure(
-    threads: int | None = None, quick: bool = False, progress: Progress | None = None, also: Sequence[Probe] = ()
+    threads: int | None = None,
+    quick: bool = False,
+    progress: Progress | None = None,
+    also: Sequence[Probe] = (),
+    only: bool = False,
 ) -> Measurement:
     """Measure the machine this runs on, with ``threads`` cores (all that are allowed by default).
 
-    What is timed ``also`` is timed in the same rounds and found among the figures.
+    What is timed ``also`` is timed in the same rounds and found among the figures; with ``only``, that and the clock.
 
     Raises
     ------
@@ -42,7 +46,7 @@ def measure(
     say("looking at the load of the machine")
     before = other_load(host.cores)
     start, own = ticks(host.cores), time.process_time()
-    figures, doubling = _timed(host, cores, QUICK_ROUNDS if quick else ROUNDS, also, say)
+    figures, doubling = _timed(host, cores, QUICK_ROUNDS if quick else ROUNDS, also, only, say)
     during = load_between(start, ticks(host.cores), (time.process_time() - own) * _ticks_a_second())
     after = other_load(host.cores)
     conditions = {
@@ -92,23 +96,23 @@ def _ticks_a_second() -> int:
 
 
 def _timed(
-    host: Host, cores: tuple[int, ...], rounds: int, also: Sequence[Probe], say: Progress
+    host: Host, cores: tuple[int, ...], rounds: int, also: Sequence[Probe], only: bool, say: Progress
 ) -> tuple[tuple[Figure, ...], float | None]:
-    with closing(Team(cores[:1])) as one, _several(cores, one) as all_cores:
+    pair = cores[:1] if len(cores) == 1 else (cores[0], cores[-1])
+    with closing(Team(cores[:1])) as one, _several(pair, one) as two, _several(cores, one) as team:
         say("compiling the loops")
-        probes = [*_probes(host, one, all_cores, say), *also]
+        made = loops()
+        probes = [*_clock_probes(made, one, two), *([] if only else _probes(made, host, one, team, say)), *also]
         samples = take(probes, rounds, say)
-        doubling = (
-            statistics.median(samples.pop("two_cores")) / statistics.median(samples["clock"]) * 2
-            if "two_cores" in samples
-            else None
-        )
-    return figures_of([probe for probe in probes if probe.name in samples], samples), doubling
+    figures = figures_of(probes, samples)
+    alone, together = (next((f for f in figures if f.name == name), None) for name in ("clock", TWO))
+    doubling = 2 * together.median / alone.median if alone and together else None
+    return tuple(figure for figure in figures if figure.name != TWO), doubling
 
 
 @contextmanager
 def _several(cores: tuple[int, ...], one: Team) -> Iterator[Team]:
-    """Give the team of all cores: that of the first where it is the only one."""
+    """Give a team on some cores: that of the first where it is the only one."""
     if len(cores) == 1:
         yield one
         return
@@ -116,19 +120,22 @@ def _several(cores: tuple[int, ...], one: Team) -> Iterator[Team]:
         yield team
 
 
-def _probes(host: Host, one: Team, team: Team, say: Progress) -> Iterator[Probe]:
-    made = loops()
+def _clock_probes(made: Loops, one: Team, two: Team) -> Iterator[Probe]:
+    """Yield the clock of the first core, once it is steady, and of the slower of two that run together."""
     turn = clock(made, one)
     until = time.perf_counter() + STEADY_S
     while time.perf_counter() < until:
         turn.run(100_000)
     yield turn
-    alone = list(arithmetic(made, one, "_one_core"))
+    if len(two.cores) > 1:
+        yield clock(made, two, TWO)
+
+
+def _probes(made: Loops, host: Host, one: Team, team: Team, say: Progress) -> Iterator[Probe]:
     together = list(arithmetic(made, team, ""))
     yield from together
     if len(team.cores) > 1:
-        yield from alone
-        yield clock(made, team, "two_cores")
+        yield from arithmetic(made, one, "_one_core")
     say("touching memory")
     yield from streams(made, host, team, "")
     if len(team.cores) > 1:
@@ -146,12 +153,15 @@ def _peak(probes: list[Probe], name: str) -> float:
 
 
 def _clocks(figures: tuple[Figure, ...]) -> dict[str, float]:
-    """Return the clock of the first and of the last third of the rounds [MHz]."""
+    """Return the clock of the first and of the last third of the rounds [MHz].
+
+    The best sample of each: what else runs on the core lowers a sample, and is told as load.
+    """
     samples = next((one.samples for one in figures if one.name == "clock"), ())
     third = math.ceil(len(samples) / 3)
     if not third:
         return {}
-    first, last = (statistics.median(part) * 1e3 for part in (samples[:third], samples[-third:]))
+    first, last = (max(part) * 1e3 for part in (samples[:third], samples[-third:]))
     return {"clock_start_mhz": first, "clock_end_mhz": last}
 
 

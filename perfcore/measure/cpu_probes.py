@@ -23,6 +23,8 @@ UNKNOWN_CACHE = 32 * MIB
 SHARE_OF_MEMORY = 0.25
 GEMM_S = 0.15  # what one matrix product of the figure should last
 GEMM_SIDES = (512, 8192)
+ROWS, ROW = 64, 512  # a matrix within the second level of any cache
+CALL_S = 0.002
 # Arrays that each moves, as STREAM counts: without the lines that are fetched only to be written.
 STREAMS = {"read": 1, "copy": 2, "triad": 3}
 # Steps of a walk (rounds of a small ring, part of one of a large), and how often the ring is streamed through first.
@@ -208,19 +210,26 @@ def gemm_side(rate: float) -> int:
 
 
 def starts() -> Iterator[Probe]:
-    """Yield what it costs to call NumPy at all, and its exponential, which memory does not bound."""
-    small = numpy.zeros(8, dtype=numpy.float32)
-    yield Probe(
-        "numpy_call", "ns", 1, _repeated(lambda: numpy.add(small, small, out=small)), is_rate=False, sample_s=0.002
-    )
-    square = numpy.ones((8, 8), dtype=numpy.float32)
-    out = numpy.empty_like(square)
-    run = _repeated(lambda: numpy.matmul(square, square, out=out))
-    yield Probe("numpy_matmul_call", "ns", 1, run, is_rate=False, sample_s=0.002)
-    values = numpy.linspace(-1, 0, 2**14, dtype=numpy.float32)
-    target = numpy.empty_like(values)
-    run = _repeated(lambda: numpy.exp(values, out=target))
-    yield Probe("exp_fp32_one_core", "GB/s", 2 * values.nbytes / GIGA, run, sample_s=0.002, note="NumPy, in cache")
+    """Yield what it costs to call NumPy at all, and what bounds its loops besides memory, in cache on one core.
+
+    Of rows of ROW numbers: the exponential, the sum of each row, and subtracting a number from each row.
+    """
+    small, square = numpy.zeros(8, dtype=numpy.float32), numpy.ones((8, 8), dtype=numpy.float32)
+    product = numpy.empty_like(square)
+    rows = numpy.tile(numpy.linspace(-1, 0, ROW, dtype=numpy.float32), (ROWS, 1))
+    out, column = numpy.empty_like(rows), numpy.zeros((ROWS, 1), dtype=numpy.float32)
+    calls = {"numpy_call": partial(numpy.add, small, small, out=small)}
+    calls["numpy_matmul_call"] = partial(numpy.matmul, square, square, out=product)
+    for name, call in calls.items():
+        yield Probe(name, "ns a call", 1, _repeated(call), is_rate=False, sample_s=CALL_S)
+    loops_in_cache = {
+        "exp_fp32_one_core": (2, partial(numpy.exp, rows, out=out)),
+        "row_sum_fp32_one_core": (1, partial(numpy.sum, rows, axis=-1, keepdims=True, out=column)),
+        "row_subtract_fp32_one_core": (2, partial(numpy.subtract, rows, column, out=out)),
+    }
+    for name, (arrays, call) in loops_in_cache.items():
+        note = f"NumPy, {ROWS} x {ROW}"
+        yield Probe(name, "GB/s", arrays * rows.nbytes / GIGA, _repeated(call), sample_s=CALL_S, note=note)
 
 
 def _repeated(call: Callable[[], Any]) -> Callable[[int], float]:

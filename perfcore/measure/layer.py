@@ -7,10 +7,11 @@ import numpy
 from perfcore.measure.verify import Machine
 
 SIZE = 4  # bytes of a float32
+ONE = numpy.ones((), dtype=numpy.float32)  # a number would be made an array at each call
 
 
 class Layer:
-    """Root-mean-square norm, attention, norm and MLP with ReLU, in float32, all memory held before it starts."""
+    """Root-mean-square norm, attention, norm and MLP with SiLU, in float32, all memory held before it starts."""
 
     def __init__(self, tokens: int, hidden: int, heads: int, ffn: int) -> None:
         self.tokens, self.hidden, self.heads, self.ffn = tokens, hidden, heads, ffn
@@ -22,9 +23,12 @@ class Layer:
         self.x = weight(tokens, hidden)
         self.qkv, self.out = weight(hidden, 3 * hidden), weight(hidden, hidden)
         self.up, self.down = weight(hidden, ffn), weight(ffn, hidden)
-        empty = lambda *shape: numpy.zeros(shape, dtype=numpy.float32)  # noqa: E731
+
+        def empty(*shape: int) -> Any:
+            return numpy.zeros(shape, dtype=numpy.float32)
+
         self.normed, self.square, self.mixed, self.added = (empty(tokens, hidden) for _ in range(4))
-        self.projected, self.inner = empty(tokens, 3 * hidden), empty(tokens, ffn)
+        self.projected, self.inner, self.gate = empty(tokens, 3 * hidden), empty(tokens, ffn), empty(tokens, ffn)
         self.scores, self.row = empty(heads, tokens, tokens), empty(heads, tokens, 1)
         self.values = empty(heads, tokens, hidden // heads)
 
@@ -37,10 +41,16 @@ class Layer:
         numpy.add(self.added, self.x, out=self.added)
         self._norm(self.added)
         numpy.matmul(self.normed, self.up, out=self.inner)
-        numpy.maximum(self.inner, 0, out=self.inner)
+        self._silu()
         numpy.matmul(self.inner, self.down, out=self.square)
         numpy.add(self.added, self.square, out=self.added)
         return self.added
+
+    def _silu(self) -> None:
+        numpy.negative(self.inner, out=self.gate)
+        numpy.exp(self.gate, out=self.gate)
+        numpy.add(self.gate, ONE, out=self.gate)
+        numpy.divide(self.inner, self.gate, out=self.inner)
 
     def _norm(self, x: Any) -> None:
         numpy.multiply(x, x, out=self.square)
@@ -78,15 +88,18 @@ class Layer:
         scores = SIZE * self.scores.size
         products_s = machine.gemm_s(self.tokens, self.tokens, size, SIZE)
         products_s += machine.gemm_s(self.tokens, size, self.tokens, SIZE)
-        softmax_s = 2 * machine.elementwise_s("read", scores, scores)
-        softmax_s += 2 * machine.elementwise_s("copy", 2 * scores, scores) + machine.exp_s(2 * scores, scores)
+        softmax_s = 2 * machine.bound_s("row_sum", "read", scores, scores)
+        softmax_s += 2 * machine.bound_s("row_subtract", "copy", 2 * scores, scores)
+        softmax_s += machine.bound_s("exp", "copy", 2 * scores, scores)
         merged_s = machine.elementwise_s("copy", 2 * SIZE * self.mixed.size, 2 * SIZE * self.mixed.size)
         return self.heads * products_s + softmax_s + merged_s
 
     def _elementwise_s(self, machine: Machine) -> float:
-        """Return two norms (two passes that write, one that reads), two additions and the ReLU."""
-        one = SIZE * self.x.size
-        write_s = machine.elementwise_s("copy", 2 * one, 2 * one)
+        """Return two norms (square, mean, divide), two additions, and SiLU in four passes."""
+        one, inner = SIZE * self.x.size, SIZE * self.inner.size
+        norm_s = machine.elementwise_s("copy", 2 * one, 2 * one) + machine.bound_s("row_sum", "read", one, one)
+        norm_s += machine.bound_s("row_subtract", "copy", 2 * one, 2 * one)
         add_s = machine.elementwise_s("triad", 3 * one, 3 * one)
-        relu_s = machine.elementwise_s("copy", 2 * SIZE * self.inner.size, SIZE * self.inner.size)
-        return 2 * (2 * write_s + machine.elementwise_s("read", one, one)) + 2 * add_s + relu_s
+        silu_s = machine.elementwise_s("copy", 2 * inner, 2 * inner) + machine.bound_s("exp", "copy", 2 * inner, inner)
+        silu_s += machine.elementwise_s("copy", 2 * inner, inner) + machine.elementwise_s("copy", 2 * inner, 2 * inner)
+        return 2 * norm_s + 2 * add_s + silu_s

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from perfcore.errors import PerfcoreError
 from perfcore.formulas.processor import blas_gemm_bytes, blas_gemm_time_s, stream_time_s
 from perfcore.measure.figures import Figure, Measurement
 from perfcore.measure.host import Host
@@ -14,6 +15,10 @@ __all__ = ["Checked", "Machine", "Verification", "verification_of"]
 GIGA = 1e9
 TERA = 1e12
 TARGET = 0.10
+NEEDED = (
+    *("dram_read", "dram_copy", "dram_triad", "gemm_fp64", "gemm_fp32", "numpy_call", "numpy_matmul_call"),
+    *("exp_fp32_one_core", "row_sum_fp32_one_core", "row_subtract_fp32_one_core"),
+)
 
 
 @dataclass(frozen=True)
@@ -57,17 +62,17 @@ class Verification:
         """Return what ``--json`` prints."""
         errors = [abs(row.error) for row in self.rows]
         kinds = dict.fromkeys(row.kind for row in self.rows)
-        by_kind = {kind: statistics.median(abs(r.error) for r in self.rows if r.kind == kind) for kind in kinds}
-        summary = {
+        return {
+            "rows": [row.to_dict() for row in self.rows],
+            "skipped": dict(self.skipped),
             "n": len(errors),
             "median_abs": self.median_abs,
             "mean_abs": statistics.mean(errors),
             "max_abs": max(errors),
             "bias": statistics.mean(row.error for row in self.rows),
             "target": TARGET,
-            "median_by_kind": by_kind,
+            "median_by_kind": {k: statistics.median(abs(r.error) for r in self.rows if r.kind == k) for k in kinds},
         }
-        return {"kernels": [row.to_dict() for row in self.rows], "skipped": dict(self.skipped), "summary": summary}
 
 
 class Machine(NamedTuple):
@@ -81,11 +86,13 @@ class Machine(NamedTuple):
         """Return the time of ``read``, ``copy`` or ``triad`` over a set [s]."""
         suffix = "_one_core" if one_core and f"dram_{what}_one_core" in self.rates else ""
         sizes = self.near if one_core else self.whole
-        levels: list[float] = []
-        for place, size in enumerate(sizes, 1):
-            rate = self.rates.get(f"l{place}_{what}{suffix}", 0.0)
-            levels += (size, rate * GIGA) if rate else (0.0, 0.0)
-        return stream_time_s(moved_bytes, working_set, *levels, self.rates[f"dram_{what}{suffix}"] * GIGA)
+        rates = [self.rates.get(f"l{level}_{what}{suffix}", 0.0) * GIGA for level in (1, 2, 3)]
+        # A level whose rate is not known is as if it were not there.
+        (l1, at1), (l2, at2), (l3, at3) = (
+            (size if rate else 0.0, rate) for size, rate in zip(sizes, rates, strict=True)
+        )
+        dram = self.rates[f"dram_{what}{suffix}"] * GIGA
+        return stream_time_s(moved_bytes, working_set, l1, at1, l2, at2, l3, at3, dram)
 
     def gemm_s(self, m: int, n: int, k: int, element_bytes: int) -> float:
         """Return the time of a product of NumPy's BLAS [s]: a vector times a matrix only reads."""
@@ -101,14 +108,23 @@ class Machine(NamedTuple):
         """Return the time of one call of NumPy that streams, on the one core NumPy uses for it [s]."""
         return self.stream_s(what, moved_bytes, working_set, True) + self.rates["numpy_call"] / GIGA
 
-    def exp_s(self, moved_bytes: float, working_set: float) -> float:
-        """Return the time of NumPy's exponential [s]: computing or moving, the longer."""
-        computing_s = moved_bytes / (self.rates["exp_fp32_one_core"] * GIGA)
-        return max(computing_s, self.elementwise_s("copy", moved_bytes, working_set))
+    def bound_s(self, ceiling: str, what: str, moved_bytes: float, working_set: float) -> float:
+        """Return the time of a loop of NumPy that computing may bound, at the rate it reaches in cache [s]."""
+        computing_s = moved_bytes / (self.rates[f"{ceiling}_fp32_one_core"] * GIGA)
+        return max(computing_s, self.elementwise_s(what, moved_bytes, working_set))
 
 
-def machine_of(rates: Mapping[str, float], host: Host) -> Machine:
-    """Return the machine that predictions are made for."""
+def machine_of(rates: Mapping[str, float], host: Host, whose: str = "the measurement") -> Machine:
+    """Return the machine that predictions are made for.
+
+    Raises
+    ------
+    PerfcoreError
+        If a figure that they need is missing.
+    """
+    missing = [name for name in NEEDED if name not in rates and name.replace("_one_core", "") not in rates]
+    if missing:
+        raise PerfcoreError(f"{whose}: holds no figure {missing[0]}; measure again without taking figures out")
     caches = [host.cache(level) for level in (1, 2, 3)]
     near = [float(cache.size) if cache else 0.0 for cache in caches]
     whole = [float(cache.size * cache.instances) if cache else 0.0 for cache in caches]
