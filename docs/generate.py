@@ -227,6 +227,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "published.md": published_page,
     "validation.md": lambda: _beside("validation_page").page(),
     "serving_validation.md": lambda: _beside("serving_page").page(),
+    "kernels.md": lambda: _beside("kernels_page").page(),
     "validation.svg": lambda: _beside("validation_plot").picture(),
 }
 

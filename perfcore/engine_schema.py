@@ -10,6 +10,7 @@ ENGINE_STRUCTURE = (
     *("attention_version", "compiled", "step_us", "all_reduce_us", "exchange_us", "host_layer_us", "host_reduce_us"),
     *("repeated_kv_gb_s", "whole_context", "chunk_tokens", "most_sequences", "memory_share", "kv_follows_weights"),
     "static_batches",
+    "fitted_tiles",
 )
 ENGINE: Shape = {
     **dict.fromkeys(("name", "aliases", "note", "frameworks", "default_for", "free")),

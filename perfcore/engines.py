@@ -61,6 +61,7 @@ class EngineFile:
             host_layer_s=float(s["host_layer_us"]) * MICRO,
             host_reduce_s=float(s["host_reduce_us"]) * MICRO,
             repeated_kv_bytes_s=float(s["repeated_kv_gb_s"]) * GIGA,
+            fitted_tiles=float(s["fitted_tiles"]),
             whole_context=float(s["whole_context"]),
             chunk_tokens=float(chunk_tokens or s["chunk_tokens"]),
             most_sequences=float(s["most_sequences"]),

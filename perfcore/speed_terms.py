@@ -97,6 +97,7 @@ ENGINE_KEYS = {
     "repeated_kv_gb_s": Term(
         "share", "GB/s", "rate at which each head of a group reads the same KV cache again; 0: it is read once"
     ),
+    "fitted_tiles": Term("yes_no", "", "matrix products are compiled for their shapes, as DeepGEMM's are"),
     "whole_context": Term("yes_no", "", "every step reads the KV cache of the full length"),
     "chunk_tokens": Term("whole", "token", "most tokens of a step"),
     "most_sequences": Term("whole", "", "most sequences of a step"),
