@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 import perfcore
 from perfcore.chips import load
+from perfcore.cli import main
 from perfcore.errors import PerfcoreError
-from perfcore.measure import gpu, nvml
+from perfcore.measure import gpu, gpu_backends, nvml
 from perfcore.measure.chip_file import write
 from perfcore.measure.figures import Figure, Measurement
 from perfcore.measure.gpu_backends import GpuError, GpuFacts
@@ -72,7 +73,7 @@ def test_it_says_what_the_device_is_and_how_it_was(measured: Measurement) -> Non
     assert measured.conditions["skipped"] == {"gemm_fp4": "no product in it"}
     best = measured.figure("gemm_bf16")
     assert best is not None
-    assert best.note.startswith("at 16384 x 16384 x 16384; medians by size: 2048 x 2048 x 2048:")
+    assert best.note == "at 16384 x 16384 x 16384, the best of 8"
     assert len(best.samples) == 15  # 3 in each of 5 rounds
 
 
@@ -127,10 +128,10 @@ def test_out_of_memory_takes_the_next_smaller_size_and_says_so() -> None:
     assert median_of(found, "dram_triad") == pytest.approx(4300)
     triad = found.figure("dram_triad")
     assert triad is not None
-    assert triad.note == "at 1.2 GB; medians by size: 1.2 GB: 4300"
+    assert triad.note == "at 1.2 GB, the largest of 1"
     product = found.figure("gemm_fp64")
     assert product is not None
-    assert product.note.startswith("at 8192 x 8192 x 8192;")
+    assert product.note.startswith("at 8192 x 8192 x 8192,")
     skipped = found.conditions["skipped"]
     assert "not enough free memory" in skipped["dram_triad at 2.4 GB"]
     assert "not enough free memory" in skipped["gemm_fp64 at 16384 x 16384 x 16384"]
@@ -176,7 +177,7 @@ def test_a_size_that_fails_late_is_dropped_whole() -> None:
     found = gpu.measure(FakeGpu(fails={late: "failed"}), monitor=NO_DRIVER)
     figure = found.figure("gemm_bf16")
     assert figure is not None
-    assert "16384" not in figure.note.partition(";")[0]
+    assert figure.note == "at 8192 x 8192 x 28672, the best of 7"
     assert "gemm_bf16 at 16384 x 16384 x 16384" in found.conditions["skipped"]
 
 
@@ -244,7 +245,7 @@ def test_slow_products_are_left_out() -> None:
         fake_gpu.RATES |= before
     figure = found.figure("gemm_fp64")
     assert figure is not None
-    assert figure.note.startswith("at 4112 x 4112 x 4112;")
+    assert figure.note.startswith("at 4112 x 4112 x 4112,")
     assert "a call would take" in found.conditions["skipped"]["gemm_fp64 at 8192 x 8192 x 8192"]
 
 
@@ -426,6 +427,56 @@ def test_a_chip_file_that_was_not_measured_cannot_be_verified(tmp_path: Path) ->
     path.write_text('name = "Mine"\n[peak_dense_tflops]\nbf16 = 300\n[memory]\nbandwidth_gb_s = 3000\n')
     with pytest.raises(PerfcoreError, match=r"designed\.toml: found no 16-bit product"):
         verify(FakeGpu(), path)
+
+
+# --- the command ------------------------------------------------------------------------------------------------
+
+
+def run_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], backend: FakeGpu, *words: str
+) -> tuple[int, str, str]:
+    """Run ``perfcore measure gpu`` on a fake; return exit code, stdout and what stderr says beside progress."""
+    monkeypatch.setattr(gpu_backends, "choose", lambda: backend)
+    monkeypatch.setattr(nvml, "open_device", lambda device, uuid: FakeDriver())
+    monkeypatch.setattr(sys, "argv", ["perfcore", "measure", "gpu", "--quick", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr()
+    problems = [line for line in told.err.splitlines() if not line.startswith("perfcore: trying")]
+    return int(ended.value.code or 0), told.out, "\n".join(problems)
+
+
+def test_the_command_writes_a_chip_file_and_compares(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """800 TFLOP/s x 1.0995e12 / 1.1195e12 = 785.7 at 8192^3, of 989.4; TPP 12,571 of 15,831."""
+    path = tmp_path / "mine.toml"
+    code, out, problems = run_command(monkeypatch, capsys, FakeGpu(), "-o", str(path), "--verify")
+    assert (code, problems) == (0, "")
+    assert load(path).name == "NVIDIA H200"
+    assert [line.split() for line in out.splitlines() if line.startswith("  TPP")] == [
+        ["TPP", "12,571", "15,831", "79.4%"]
+    ]
+    assert "not measured: gemm_fp4: no product in it" in out
+    assert "triad of 0.5 GB" in out
+
+
+def test_the_command_prints_one_document(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run_command(monkeypatch, capsys, FakeGpu(), "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["comparison"]["chip"] == "nvidia_h200_sxm_141gb"
+    assert found["measurement"]["kind"] == "gpu"
+
+
+def test_the_command_keeps_nothing_of_a_lost_device(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.toml"
+    code, out, problems = run_command(monkeypatch, capsys, FakeGpu(fails={300: "lost"}), "-o", str(path))
+    assert (code, out) == (2, "")
+    assert len(problems.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- benchmarks/local_gpu.py ------------------------------------------------------------------------------------

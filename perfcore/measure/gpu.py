@@ -126,15 +126,14 @@ def _figures(plan: Sequence[Series]) -> tuple[Figure, ...]:
 
 
 def _figure(plan: Sequence[Series], chosen: Series) -> Figure:
+    """Make the figure of its size; the other sizes stand in the conditions."""
     name = chosen.trial.figure
-    others = [
-        f"{one.trial.size}: {median(one.values()):.4g}" for one in plan if one.trial.figure == name and one.seconds
-    ]
-    note = f"at {chosen.trial.size}; medians by size: {', '.join(others)}" if chosen.trial.size else ""
-    if not chosen.graphed:
-        note += "; calls started one by one, not by a graph" if note else "calls started one by one"
+    sizes = sum(one.trial.figure == name and bool(one.seconds) for one in plan)
+    which = "largest" if name.startswith("dram") else "best"
+    notes = [f"at {chosen.trial.size}, the {which} of {sizes}"] if chosen.trial.size else []
+    notes += [] if chosen.graphed else ["calls started one by one"]
     make = time_figure if chosen.unit == "us" else rate_figure
-    return make(name, chosen.unit, chosen.values(), note)
+    return make(name, chosen.unit, chosen.values(), "; ".join(notes))
 
 
 def _conditions(

@@ -94,7 +94,7 @@ def _rates(figures: Mapping[str, tuple[float, str]], facts: GpuFacts, whose: str
 def _waste(note: str, units: float) -> float:
     """Return what the tiles of the size in a figure's note compute over what they need to, 1 where there is none.
 
-    >>> _waste("at 128 x 128 x 110; medians by size: ...", 1.0), _waste("", 132.0)
+    >>> _waste("at 128 x 128 x 110, the best of 8", 1.0), _waste("", 132.0)
     (2.12, 1.0)
     """
     found = re.match(r"at (\d+) x (\d+) x (\d+)", note)
