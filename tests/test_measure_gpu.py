@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -422,10 +423,25 @@ def test_a_measured_gpu_is_a_chip_file_like_any_other(measured: Measurement, tmp
     assert perfcore.check(str(path), on="2025-01-01").to_dict()["status"] == "controlled"
 
 
+@pytest.mark.parametrize("wrong", ["0", "-1", "nan", "inf", '"fast"', "true", "{ low = 1, high = 2 }"])
+def test_a_file_edited_into_nonsense_is_one_line(measured: Measurement, tmp_path: Path, wrong: str) -> None:
+    path = tmp_path / "mine.toml"
+    write(measured, path)
+    text, times = re.subn(
+        r"(name = \"dram_triad\".*?median = )[0-9.]+", rf"\g<1>{wrong}", path.read_text(), flags=re.DOTALL
+    )
+    assert times == 1
+    path.write_text(text)
+    with pytest.raises(PerfcoreError, match=r"mine\.toml"):
+        verify(FakeGpu(), path, quick=True)
+
+
 def test_a_chip_file_that_was_not_measured_cannot_be_verified(tmp_path: Path) -> None:
     path = tmp_path / "designed.toml"
     path.write_text('name = "Mine"\n[peak_dense_tflops]\nbf16 = 300\n[memory]\nbandwidth_gb_s = 3000\n')
-    with pytest.raises(PerfcoreError, match=r"designed\.toml: found no 16-bit product"):
+    with pytest.raises(
+        PerfcoreError, match=r"designed\.toml: holds no measured figures; give a file that perfcore measure gpu"
+    ):
         verify(FakeGpu(), path)
 
 
