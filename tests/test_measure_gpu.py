@@ -120,6 +120,14 @@ def test_amd_is_named_by_the_library_and_the_rest_is_unknown() -> None:
     assert "NVML speaks of NVIDIA GPUs only" in found.conditions["nvml"]
 
 
+def test_a_slice_is_not_taken_for_the_whole() -> None:
+    facts = H200._replace(name="NVIDIA H200 MIG 1g.18gb", memory_bytes=17.5e9, multiprocessors=16.0)
+    found = gpu.measure(FakeGpu(facts), monitor=FakeDriver(), quick=True)  # the driver speaks of the whole
+    assert found.device["memory_gb"] == 17.5
+    assert "catalogue" not in found.device
+    assert "slice" in found.device["catalogue_by"]
+
+
 # --- failures ---------------------------------------------------------------------------------------------------
 
 
@@ -180,6 +188,17 @@ def test_a_size_that_fails_late_is_dropped_whole() -> None:
     assert figure is not None
     assert figure.note == "at 8192 x 8192 x 28672, the best of 7"
     assert "gemm_bf16 at 16384 x 16384 x 16384" in found.conditions["skipped"]
+
+
+def test_a_failure_in_the_sustained_runs_leaves_the_figures() -> None:
+    backend = FakeGpu()
+    gpu.measure(backend, monitor=NO_DRIVER)
+    last = len(backend.done) - 2  # of the sustained product in int8; a release follows
+    found = gpu.measure(FakeGpu(fails={last: "out_of_memory"}), monitor=NO_DRIVER)
+    assert "out_of_memory" in found.conditions["sustained"]["gemm_int8"]["skipped"]
+    assert median_of(found, "gemm_int8") > 0
+    with pytest.raises(GpuError, match="lost"):
+        gpu.measure(FakeGpu(fails={last: "lost"}), monitor=NO_DRIVER)
 
 
 @settings(max_examples=60, deadline=None)

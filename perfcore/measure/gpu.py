@@ -18,6 +18,7 @@ ROUNDS, QUICK_ROUNDS = 5, 3
 SAMPLE_S, QUICK_SAMPLE_S = 0.1, 0.02  # so long that power and clock settle within the warm-up
 LIMIT_S = 240.0  # no round is begun after it
 SETTLE_S, SETTLE_TRIES = 1.2, 3  # until a driver's load no longer shows what ran before
+SLICE = 0.85  # of the driver's memory: a device with less is a part of it
 REFERENCE = "dram_copy"  # its clock is compared between first and last round: it draws little power
 
 
@@ -188,9 +189,11 @@ def _row(series: Series) -> dict[str, Any]:
 def _device(facts: GpuFacts, monitor: Monitor | Unknown) -> dict[str, Any]:
     """Return what the device is, by the library, the driver and the catalogue; what is not known is left out."""
     driver = {} if isinstance(monitor, Unknown) else monitor.facts()
-    name = str(driver.get("name") or facts.name)
-    # The library's memory is what programs can have; the driver's is nearer to what is sold.
-    memory_gb = float(driver.get("memory_gb") or facts.memory_bytes / 1e9)
+    name, memory_gb = facts.name, facts.memory_bytes / 1e9
+    whole_gb = float(driver.get("memory_gb", 0.0))
+    # The driver's memory is nearer to what is sold; of a slice (MIG) the library alone tells.
+    if memory_gb > SLICE * whole_gb > 0.0:
+        name, memory_gb = str(driver.get("name", name)), whole_gb
     found = match(name, memory_gb * 1e9, facts.multiprocessors)
     known = {
         "name": name,
