@@ -6,13 +6,30 @@ it counts which one fits.
 
 import math
 
-from perfcore.formulas.gemm import FILL, few_rows_flop, gemm_bytes, soft_max
+from perfcore.formulas.gemm import FILL, few_rows_flop, gemm_bytes
 
 TILE_COST = 15.0  # rows and columns whose operands, to be read again and again, cost as much as a product of full tiles
 LARGEST_SIDES = 3.0 / 256.0  # 1/rows + 1/columns of the largest tile, 256 x 128
 LEAST_ROWS = 64.0  # of a tile: what a warp group multiplies at once
 GROUPED_RATE = 0.93  # of experts over a plain product, beside uneven loads and tiles that are not full
 STREAM_SHARE = 0.8  # of the datasheet bandwidth at which a product of few rows reads its weights
+
+
+def cubic_max(a: float, b: float) -> float:
+    r"""Return a smooth maximum of two times [s]: :math:`(a^3 + b^3)^{1/3}`.
+
+    Softer than ``gemm.soft_max``: where a product of some hundred rows computes about as long as it reads, it waits
+    for both more than the products of training do. Equal bounds cost 26 % more than either.
+
+    Examples
+    --------
+    >>> cubic_max(3.0, 0.0), round(cubic_max(1.0, 1.0), 3), cubic_max(0.0, 0.0)
+    (3.0, 1.26, 0.0)
+    """
+    large = max(a, b)
+    if large <= 0.0:
+        return 0.0
+    return large * math.pow(1.0 + math.pow(min(a, b) / large, 3.0), 1.0 / 3.0)
 
 
 def tile_slowdown(rows: float, columns: float) -> float:
@@ -100,4 +117,4 @@ def product_time_s(
     """
     compute_s = tiled_flop(m, n, k, batch, uneven, units) / flop_s
     memory_s = gemm_bytes(m, n, k, batch, element_bytes) / (STREAM_SHARE * memory_bytes_s)
-    return soft_max(compute_s, memory_s) + kernel_s
+    return cubic_max(compute_s, memory_s) + kernel_s
