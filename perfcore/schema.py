@@ -46,7 +46,7 @@ TOPOLOGIES = {
 }
 
 _RATES: Shape = dict.fromkeys(FORMATS)
-_CITED: Shape = {
+CITED: Shape = {
     "evidence": dict.fromkeys(("keys", "source", "locator", "mark", "note")),
     "conflict": dict.fromkeys(("key", "reason", "decision")) | {"others": dict.fromkeys(("value", "source", "note"))},
 }
@@ -104,7 +104,7 @@ CHIP: Shape = {
     "clock": dict.fromkeys(("boost_mhz",)),
     "measured": MEASURED,
     "facts": dict.fromkeys(SETTABLE_FACTS),
-    **_CITED,
+    **CITED,
 }
 # A part of a package as programs see it, such as one of the two dies of an MI250X.
 PART: Shape = {**CHIP, **dict.fromkeys(("part_of", "parts"))}
@@ -116,22 +116,22 @@ SYSTEM: Shape = {
     "scale_out": dict.fromkeys(("name", "nics_per_node", "per_direction_gb_s", "latency_us", "topology", "note")),
     "host": dict.fromkeys(("name", "per_direction_gb_s", "note")),
     "facts": dict.fromkeys(SETTABLE_FACTS),
-    **_CITED,
+    **CITED,
 }
 PROCESS: Shape = {
     **dict.fromkeys(("name", "vendor", "aliases", "note", "launched", *PROCESS_FACTS)),
     "facts": dict.fromkeys(SETTABLE_FACTS),
-    **_CITED,
+    **CITED,
 }
 MEMORY: Shape = {
     **dict.fromkeys(("name", "vendor", "aliases", "generation", "basis", "stack_height", "pin_gbit_s", "bus_bits")),
     **dict.fromkeys(("bandwidth_gb_s", "capacity_gb", "area_mm2", "used_in", "note")),
     "facts": dict.fromkeys(SETTABLE_FACTS),
-    **_CITED,
+    **CITED,
 }
 MODEL: Shape = {
     **dict.fromkeys(("name", "vendor", "aliases", "note", "launched", *MODEL_KEYS)),
-    **_CITED,
+    **CITED,
 }
 
 _CONSTANTS = ("overlap", "elementwise_factor", "attention_factor", "link_factor")
@@ -145,22 +145,7 @@ SOFTWARE: Shape = {
     "structure": dict.fromkeys(_STRUCTURE),
     **{table: dict.fromkeys(_CONSTANTS) for table in ("neutral", "neutral_width", "fitted")},
     "fit": dict.fromkeys(("rows", "sources", "residual", "note")),
-    **_CITED,
-}
-
-# Serving engines: three at most of the constants are fitted, see benchmarks/calibrate_serving.py.
-ENGINE_CONSTANTS = ("stream_efficiency", "layer_us", "sequence_us", "kv_efficiency", "expert_factor", "expert_us")
-ENGINE_STRUCTURE = (
-    *("attention_version", "compiled", "step_us", "all_reduce_us", "exchange_us", "host_layer_us", "host_reduce_us"),
-    *("repeated_kv_gb_s", "whole_context", "chunk_tokens", "most_sequences", "memory_share", "kv_follows_weights"),
-    "static_batches",
-)
-ENGINE: Shape = {
-    **dict.fromkeys(("name", "aliases", "note", "frameworks", "default_for", "free")),
-    "structure": dict.fromkeys(ENGINE_STRUCTURE),
-    **{table: dict.fromkeys(ENGINE_CONSTANTS) for table in ("neutral", "neutral_width", "fitted")},
-    "fit": dict.fromkeys(("rows", "sources", "chips", "residual", "note")),
-    **_CITED,
+    **CITED,
 }
 
 # What kernels of a chip generation reach: shares of datasheet rates, from kernels alone and fitted to step times.
@@ -184,9 +169,9 @@ def _calibrated(keys: tuple[str, ...]) -> Shape:
 EFFICIENCY: Shape = {
     **dict.fromkeys(("name", "vendor", "family", "variant_of", "chips", "note")),
     **_calibrated(SHARES),
-    **_CITED,
+    **CITED,
 }
-SHARED_EFFICIENCY: Shape = {**dict.fromkeys(("name", "note")), **_calibrated(COMMON), **_CITED}
+SHARED_EFFICIENCY: Shape = {**dict.fromkeys(("name", "note")), **_calibrated(COMMON), **CITED}
 ATTENTION_KERNEL: Shape = dict.fromkeys(("generations", "flash_1", "flash_2", "flash_3", "width"))
 SITE: Shape = dict.fromkeys(("generation", "gemm_factor", "width"))
 

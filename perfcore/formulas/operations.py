@@ -8,18 +8,23 @@ products are in ``products``; ``tokens`` are those of one pass on one rank.
 from typing import NamedTuple
 
 from perfcore.formulas.activations import kv_heads_per_rank
-from perfcore.formulas.gemm import gemm_time_s, soft_max
-from perfcore.formulas.layer import (
-    Passes,
-    elementwise_bytes,
-    flash_time_s,
-    linear_of,
-    routing_bytes,
-    seen_tokens,
-)
-from perfcore.formulas.products import Count, Product, product_count, routed_tokens
-from perfcore.formulas.records import Machine, Model, Plan, Software
+from perfcore.formulas.collectives import all_reduce_time_s, expert_exchange_time_s
+from perfcore.formulas.decode_attention import cache_bytes, score_flop
+from perfcore.formulas.layer import Passes, elementwise_bytes, linear_of, routing_bytes, seen_tokens
+from perfcore.formulas.products import IMBALANCE, Count, Product, product_count, routed_tokens
+from perfcore.formulas.records import Engine, Formats, Machine, Model, Plan, Software
 from perfcore.formulas.roofline import ADAM_FLOP, RMS_NORM_FLOP, roofline_time_s
+from perfcore.formulas.serving_layer import (
+    DISPATCH_BYTES,
+    Tokens,
+    cached_tokens,
+    decode_attention_s,
+    elementwise_s,
+    kv_width,
+    product_s,
+    prompt_attention_s,
+    routed,
+)
 from perfcore.formulas.step import OPTIMIZER_BYTES
 from perfcore.formulas.traffic import tensor_pairs
 
@@ -72,21 +77,36 @@ def bounded(count: Count, time_s: float, flop_s: float, bytes_s: float) -> Opera
     )
 
 
-def product_operation(
-    product: Product, rate_flop_s: float, element_bytes: float, peak_flop_s: float, machine: Machine
-) -> Operation:
-    """Return a matrix product; ``rate_flop_s`` is what a large one achieves, ``peak_flop_s`` the datasheet's.
+def served_count(product: Product, element_bytes: float, formats: Formats) -> Count:
+    """Return a product with weights in their stored format, tokens in elements of ``element_bytes``, 16-bit result.
 
     Examples
     --------
-    >>> machine = Machine(*[0.0] * 5, 1e300, *[0.0] * 10)
-    >>> product_operation(Product(128.0, 256.0, 384.0, 1.0), 1.0, 2.0, 1.0, machine).time_s == 2 * 128 * 256 * 384
-    True
+    4-bit weights of 10 x 10, 3 rows of 16 bit:
+
+    >>> served_count(Product(3.0, 10.0, 10.0, 1.0), 2.0, Formats(0.5, 1.0, 2.0))
+    Count(flop=600.0, moved_bytes=170.0)
     """
-    memory, units = machine.memory_bytes_s, machine.multiprocessors
     rows, outputs, inputs, batch = product
-    time_s = gemm_time_s(rows, outputs, inputs, batch, rate_flop_s, element_bytes, memory, units, machine.kernel_s)
-    return bounded(product_count(product, element_bytes), time_s, peak_flop_s, memory)
+    weights = formats.weight_bytes * outputs * inputs
+    moved = batch * (weights + rows * (element_bytes * inputs + 2.0 * outputs))
+    return Count(product_count(product, element_bytes).flop, moved)
+
+
+def served_product(
+    product: Product,
+    uneven: float,
+    rate_flop_s: float,
+    element_bytes: float,
+    formats: Formats,
+    peak_flop_s: float,
+    machine: Machine,
+    engine: Engine,
+) -> Operation:
+    """Return a product in prefill or decode, ``uneven`` = 1.0 of experts, at what a large one achieves at most."""
+    rows, outputs, inputs, batch = product
+    time_s = product_s(rows, outputs, inputs, batch, uneven, rate_flop_s, element_bytes, formats, machine, engine)
+    return bounded(served_count(product, element_bytes, formats), time_s, peak_flop_s, machine.memory_bytes_s)
 
 
 def trained_count(product: Product, element_bytes: float) -> Count:
@@ -113,18 +133,6 @@ def trained_operation(
     return bounded(trained_count(product, element_bytes), time_s, peak_flop_s, machine.memory_bytes_s)
 
 
-def window_mix(model: Model, full: float, near: float) -> float:
-    """Return the mean over layers of what differs between full attention and a window.
-
-    Examples
-    --------
-    >>> window_mix(Model(*[0.0] * 24)._replace(layers=4.0, window_layers=3.0), 100.0, 20.0)
-    40.0
-    """
-    share = model.window_layers / model.layers
-    return (1.0 - share) * full + share * near
-
-
 def prefill_attention_count(model: Model, plan: Plan, tokens: float, seq: float) -> Count:
     """Return core attention over whole sequences: scores stay on the chip, queries, keys, values and output move once.
 
@@ -142,7 +150,8 @@ def prefill_attention_count(model: Model, plan: Plan, tokens: float, seq: float)
     >>> prefill_attention_count(llama, Plan(*[1] * 17), 4096.0, 4096.0) == (2 * 4096**2 * 8192, 2 * 2 * 4096 * 72 * 128)
     True
     """
-    seen = window_mix(model, seen_tokens(seq, 0.0), seen_tokens(seq, model.window))
+    share = model.window_layers / model.layers
+    seen = (1.0 - share) * seen_tokens(seq, 0.0) + share * seen_tokens(seq, model.window)
     heads = model.heads / plan.tp
     shared = heads if model.kv_lora_rank > 0.0 else kv_heads_per_rank(model, plan)
     size = model.head_dim + model.v_head_dim
@@ -166,27 +175,37 @@ def decode_attention_count(model: Model, plan: Plan, sequences: float, context: 
     >>> decode_attention_count(llama, Plan(*[1] * 17), 1.0, 1000.0, 2.0) == (4 * 1000 * 8192, 4_096_000 + 32_768)
     True
     """
-    seen = window_mix(model, context, min(context, model.window))
-    heads = model.heads / plan.tp
+    seen = cached_tokens(model, context)
+    width = model.head_dim + model.v_head_dim
     if model.kv_lora_rank > 0.0:
-        size = 2.0 * model.kv_lora_rank + model.rope_head_dim
-        cached = model.kv_lora_rank + model.rope_head_dim
-    else:
-        size = model.head_dim + model.v_head_dim
-        cached = kv_heads_per_rank(model, plan) * size
-    own = 2.0 * heads * size
-    return Count(2.0 * sequences * seen * heads * size, sequences * (seen * cached * kv_bytes + own))
+        width = 2.0 * model.kv_lora_rank + model.rope_head_dim
+    heads = model.heads / plan.tp
+    read = cache_bytes(sequences, seen, 1.0, kv_width(model, plan), kv_bytes)
+    return Count(score_flop(sequences, seen, heads, width), read + 2.0 * sequences * heads * width)
 
 
 def prefill_attention(
-    model: Model, plan: Plan, tokens: float, seq: float, peak_flop_s: float, machine: Machine, soft: Software
+    model: Model, plan: Plan, tokens: float, seq: float, peak_flop_s: float, machine: Machine
 ) -> Operation:
-    """Return fused causal attention over whole sequences, forward."""
+    """Return fused causal attention over the prompts of one layer, a mean over layers with and without a window."""
     count = prefill_attention_count(model, plan, tokens, seq)
-    full = flash_time_s(model, plan, tokens, seen_tokens(seq, 0.0), machine)
-    near = flash_time_s(model, plan, tokens, seen_tokens(seq, model.window), machine)
-    memory_s = count.moved_bytes / (machine.memory_efficiency * machine.memory_bytes_s)
-    time_s = soft_max(window_mix(model, full, near) / soft.attention_factor, memory_s) + machine.kernel_s
+    time_s = prompt_attention_s(model, plan, Tokens(0.0, 0.0, tokens, seq, 0.0), machine)
+    return bounded(count, time_s, peak_flop_s, machine.memory_bytes_s)
+
+
+def decode_attention(
+    model: Model,
+    plan: Plan,
+    sequences: float,
+    context: float,
+    formats: Formats,
+    peak_flop_s: float,
+    machine: Machine,
+    engine: Engine,
+) -> Operation:
+    """Return attention of one new token a sequence over its cache, in one layer."""
+    count = decode_attention_count(model, plan, sequences, context, formats.kv_bytes)
+    time_s = decode_attention_s(model, plan, sequences, context, formats, machine, engine)
     return bounded(count, time_s, peak_flop_s, machine.memory_bytes_s)
 
 
@@ -197,16 +216,6 @@ def trained_attention(
     forward = prefill_attention_count(model, plan, tokens, seq)
     count = Count((1.0 + FLASH_BACKWARD_FLOP) * forward.flop, 3.0 * forward.moved_bytes)
     return bounded(count, passes.forward_s + passes.data_s, peak_flop_s, machine.memory_bytes_s)
-
-
-def decode_attention(
-    model: Model, plan: Plan, sequences: float, context: float, kv_bytes: float, peak_flop_s: float, machine: Machine
-) -> Operation:
-    """Return attention of one new token a sequence over its cache."""
-    count = decode_attention_count(model, plan, sequences, context, kv_bytes)
-    memory_s = count.moved_bytes / (machine.memory_efficiency * machine.memory_bytes_s)
-    time_s = soft_max(count.flop / machine.attention_flop_s, memory_s) + machine.kernel_s
-    return bounded(count, time_s, peak_flop_s, machine.memory_bytes_s)
 
 
 def elementwise_count(model: Model, plan: Plan, tokens: float, ffn: float) -> Count:
@@ -229,18 +238,39 @@ def elementwise_count(model: Model, plan: Plan, tokens: float, ffn: float) -> Co
     return Count(tokens * flop, elementwise_bytes(model, plan, tokens, ffn).forward_s)
 
 
-def memory_operation(count: Count, factor: float, kernels: float, peak_flop_s: float, machine: Machine) -> Operation:
-    """Return ``kernels`` memory-bound kernels, whose time is ``factor`` times that of the counted bytes."""
-    memory_s = factor * count.moved_bytes / (machine.memory_efficiency * machine.memory_bytes_s)
-    return bounded(count, memory_s + kernels * machine.kernel_s, peak_flop_s, machine.memory_bytes_s)
+def served_elementwise(
+    model: Model, plan: Plan, tokens: float, moe: float, peak_flop_s: float, machine: Machine, engine: Engine
+) -> Operation:
+    """Return norms, sums, rotary positions, activation and the sorting of tokens to experts of a layer in serving."""
+    ffn = model.shared_ffn if moe == 1.0 else model.ffn
+    count = elementwise_count(model, plan, tokens, ffn)
+    if moe == 1.0:
+        own = routed(model, plan, tokens)
+        each = Count(2.0 * model.hidden + GATED_FLOP * own.width, 12.0 * model.hidden + 6.0 * own.width)
+        rows = own.chosen * own.rows
+        count = plus(count, Count(rows * each.flop, rows * each.moved_bytes))
+    time_s = elementwise_s(model, plan, tokens, moe, machine, engine)
+    return bounded(count, time_s, peak_flop_s, machine.memory_bytes_s)
 
 
-def routing_count(model: Model, plan: Plan, tokens: float, soft: Software) -> Count:
-    """Return sorting tokens to experts and back, weighing their outputs, and the experts' activation, forward."""
-    own = routed_tokens(model, plan, tokens)
-    active = GATED_FLOP if model.ffn_matrices == 3.0 else PLAIN_FLOP
-    flop = own * model.top_k * (2.0 * model.hidden + active * model.expert_ffn)
-    return Count(flop, routing_bytes(model, plan, tokens, soft).forward_s)
+def memory_operation(count: Count, time_s: float, peak_flop_s: float, machine: Machine) -> Operation:
+    """Return memory-bound kernels of known bytes that reach the usual share of the bandwidth, or take ``time_s``."""
+    usual_s = count.moved_bytes / (machine.memory_efficiency * machine.memory_bytes_s)
+    return bounded(count, max(time_s, usual_s), peak_flop_s, machine.memory_bytes_s)
+
+
+def trained_elementwise_count(model: Model, plan: Plan, tokens: float, moe: float, soft: Software) -> Count:
+    """Return the memory-bound kernels of a layer forward and backward; the backward pass does twice the FLOP."""
+    ffn = model.shared_ffn if moe == 1.0 else model.ffn
+    moved = elementwise_bytes(model, plan, tokens, ffn)
+    flop = elementwise_count(model, plan, tokens, ffn).flop
+    whole = moved.forward_s + moved.data_s
+    if moe == 1.0:
+        own = routed_tokens(model, plan, tokens)
+        flop += own * model.top_k * (2.0 * model.hidden + GATED_FLOP * model.expert_ffn)
+        sorting = routing_bytes(model, plan, tokens, soft)
+        whole += sorting.forward_s + sorting.data_s
+    return Count(3.0 * flop, whole)
 
 
 def optimizer_count(parameters: float) -> Count:
@@ -274,12 +304,28 @@ def all_reduce_bytes(model: Model, plan: Plan, tokens: float, moe: float) -> flo
     return tensor_pairs(plan, moe) * 2.0 * (plan.tp - 1.0) / plan.tp * 2.0 * tokens * model.hidden
 
 
-def exchange_bytes(model: Model, plan: Plan, tokens: float) -> float:
-    """Return what a rank sends over its links to dispatch its tokens to experts and to combine them, 16 bit [bytes].
+def all_reduce(model: Model, plan: Plan, tokens: float, moe: float, machine: Machine) -> Operation:
+    """Return the all-reduces of one layer in one pass; its bytes are those a rank sends over its links."""
+    each = all_reduce_time_s(2.0 * tokens * model.hidden, plan.tp, 1.0, machine)
+    return Operation(0.0, all_reduce_bytes(model, plan, tokens, moe), tensor_pairs(plan, moe) * each)
+
+
+def exchange_bytes(model: Model, plan: Plan, tokens: float, element_bytes: float) -> float:
+    """Return what a rank sends over its links to send its tokens to experts and back [bytes].
+
+    ``element_bytes`` is the mean of both ways.
 
     References
     ----------
     .. [1] DeepSeek-AI, arXiv:2412.19437 (2024), section 3.2.2.
     """
-    sent = 2.0 * routed_tokens(model, plan, tokens) * model.hidden * model.top_k
+    sent = element_bytes * routed_tokens(model, plan, tokens) * model.hidden * model.top_k
     return 2.0 * sent * (plan.ep - 1.0) / plan.ep
+
+
+def exchange(model: Model, plan: Plan, tokens: float, machine: Machine, engine: Engine) -> Operation:
+    """Return dispatch and combine of a MoE layer in serving; its bytes are those a rank sends over its links."""
+    sent = DISPATCH_BYTES * routed_tokens(model, plan, tokens) * model.hidden * IMBALANCE
+    each = expert_exchange_time_s(sent, model.top_k, model.top_groups, plan.ep, 1.0, 0.0, machine)
+    start_s = engine.exchange_s if plan.ep > 1.0 else 0.0
+    return Operation(0.0, exchange_bytes(model, plan, tokens, DISPATCH_BYTES), 2.0 * (each + start_s))

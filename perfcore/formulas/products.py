@@ -9,7 +9,6 @@ from typing import NamedTuple
 from perfcore.formulas.activations import kv_heads_per_rank
 from perfcore.formulas.gemm import gemm_bytes
 from perfcore.formulas.records import Model, Plan
-from perfcore.formulas.roofline import distinct_experts
 
 IMBALANCE = 1.10  # load of the busiest expert rank over the mean
 
@@ -124,26 +123,11 @@ def logits(model: Model, plan: Plan, rows: float) -> Product:
     return Product(rows, model.vocab / plan.tp, model.hidden, 1.0)
 
 
-def experts_read(model: Model, plan: Plan, tokens: float) -> float:
-    """Return how many of a rank's experts the tokens of its expert-parallel group reach."""
-    group_tokens = routed_tokens(model, plan, tokens) * plan.ep
-    return distinct_experts(model.experts, model.top_k, group_tokens) / plan.ep
+def expert_up(model: Model, rows: float, chosen: float, width: float) -> Product:
+    """Return the first grouped product of ``chosen`` routed experts with ``rows`` tokens each."""
+    return Product(rows, (model.ffn_matrices - 1.0) * width, model.hidden, chosen)
 
 
-def rows_per_expert(model: Model, plan: Plan, tokens: float) -> float:
-    """Return the rows of each expert that is reached, on the busiest rank of several."""
-    own = routed_tokens(model, plan, tokens)
-    busiest = IMBALANCE if plan.ep > 1.0 else 1.0
-    return own * model.top_k / experts_read(model, plan, tokens) * busiest
-
-
-def expert_up(model: Model, plan: Plan, tokens: float) -> Product:
-    """Return the first grouped product of the routed experts, one for each expert that is reached."""
-    width = (model.ffn_matrices - 1.0) * model.expert_ffn
-    return Product(rows_per_expert(model, plan, tokens), width, model.hidden, experts_read(model, plan, tokens))
-
-
-def expert_down(model: Model, plan: Plan, tokens: float) -> Product:
+def expert_down(model: Model, rows: float, chosen: float, width: float) -> Product:
     """Return the second grouped product of the routed experts."""
-    reached = experts_read(model, plan, tokens)
-    return Product(rows_per_expert(model, plan, tokens), model.hidden, model.expert_ffn, reached)
+    return Product(rows, model.hidden, width, chosen)

@@ -25,7 +25,6 @@ from perfcore.formulas import (
     layer_time,
     pipeline,
     products,
-    roofline,
     states,
     step,
     traffic,
@@ -37,7 +36,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 HERE = Path(__file__).resolve().parent
 _MODULES = (
     gemm,
-    roofline,
     collectives,
     activations,
     states,
