@@ -15,13 +15,8 @@ Problem = tuple[str, str]
 # A table's keys: None where the kind is that of the term of the same name, else the keys of the table below.
 Shape = Mapping[str, Any]
 
-NEEDED = {
-    "cache": ("name",),
-    "conflict": ("key", "others", "reason"),
-    "others": ("value",),
-    "figure": ("name", "value", "unit"),
-    "evidence": ("keys",),
-}
+NEEDED = {"cache": ("name",), "conflict": ("key", "others", "reason"), "others": ("value",), "evidence": ("keys",)}
+NEEDED |= {"figure": ("name", "value", "unit")}
 LARGEST_NUMBER = Decimal("1e30")
 SMALLEST_NUMBER = Decimal("1e-12")
 MOST_DIGITS = 60

@@ -185,7 +185,8 @@ def _four(value: float) -> str:
 
 def _title(found: "Measurement") -> str:
     threads = found.device.get("threads")
-    return f"{found.device.get('name', found.kind)}{f', {threads} threads' if threads else ''}"
+    said = f", {threads} core{'s' if threads > 1 else ''}" if threads else ""
+    return f"{found.device.get('name', found.kind)}{said}"
 
 
 def _row(one: "Figure") -> tuple[str, ...]:

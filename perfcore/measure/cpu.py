@@ -61,7 +61,11 @@ def measure(
         **_clocks(figures),
         "blas": _blas(),
     }
-    device = host.to_dict() | {"threads": len(cores), "vector_flags": sorted(_telling(host.flags))}
+    device = host.to_dict() | {
+        "caches": look(allowed=cores).to_dict()["caches"],
+        "threads": len(cores),
+        "vector_flags": sorted(_telling(host.flags)),
+    }
     known = {name: value for name, value in conditions.items() if value is not None}
     return judged(Measurement("cpu", device, known, figures))
 

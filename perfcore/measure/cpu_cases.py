@@ -21,10 +21,10 @@ from perfcore.measure.verify import Case, Machine, Verification, machine_of, rat
 
 KIB = 1024
 # Bytes of the three arrays of a triad: within the levels, and between them. The last is main memory.
-TRIADS = (36 * KIB, 150 * KIB, 600 * KIB, 1500 * KIB, 3000 * KIB, 12_000 * KIB)
+TRIADS = (36 * KIB, 150 * KIB, 500 * KIB, 1500 * KIB, 3000 * KIB, 12_000 * KIB)
 SCALE = numpy.array(0.5)  # a number would be made an array at each call
 # Rows, columns, inner size.
-SINGLE = ((384, 384, 384), (768, 768, 768), (1600, 1600, 1600), (64, 4096, 4096), (2048, 2048, 64), (4096, 128, 1024))
+SINGLE = ((384, 384, 384), (768, 768, 768), (1536, 1536, 1536), (64, 4096, 4096), (2048, 2048, 64), (4096, 128, 1024))
 DOUBLE = (
     (256, 256, 256),
     (1000, 1000, 1000),
