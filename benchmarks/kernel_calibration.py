@@ -17,9 +17,10 @@ from typing import NamedTuple
 
 from perfcore import efficiency
 from perfcore.formulas.collectives import all_reduce_time_s
-from perfcore.formulas.gemm import MEMORY_SHARE, gemm_bytes, gemm_time_s
+from perfcore.formulas.gemm import MEMORY_SHARE, few_rows_flop, gemm_bytes, gemm_time_s, soft_max
 from perfcore.formulas.layer import FILL_TOKENS
 from perfcore.formulas.records import Machine
+from perfcore.formulas.tiles import STREAM_SHARE, product_time_s
 
 SHARED = efficiency.shared("neutral")
 Time = Callable[["Shape", "Chip", float], float]
@@ -154,6 +155,37 @@ def listed(rows: list[dict[str, str]], source: str, chip: str) -> list[Shape]:
     return [Shape(float(r["M"]), float(r["N"]), float(r["K"]), 1.0, float(r["time_us"]) / 1e6, "") for r in mine]
 
 
+def fitted_tiles(shape: Shape, chip: Chip, share: float) -> float:
+    m, n, k, batch, rate = shape.m, shape.n, shape.k, shape.batch, share * chip.flop_s
+    size, memory, units = chip.element_bytes, chip.memory_bytes_s, chip.multiprocessors
+    return product_time_s(m, n, k, batch, float(shape.batch > 1.0), rate, size, memory, units, SHARED.kernel_s)
+
+
+def few_rows(shape: Shape, chip: Chip, share: float) -> float:
+    compute = few_rows_flop(shape.m, shape.n, shape.k, shape.batch, chip.multiprocessors) / (share * chip.flop_s)
+    moved = gemm_bytes(shape.m, shape.n, shape.k, shape.batch, chip.element_bytes)
+    return soft_max(compute, moved / (STREAM_SHARE * chip.memory_bytes_s)) + SHARED.kernel_s
+
+
+def by_rows(folder: Path, rows: list[dict[str, str]]) -> None:
+    """Print what three forms make of products, by their rows, with the share that specs/efficiency holds."""
+    print("\nProducts by rows M, all shapes: mean, median error and bias of fitted tiles, tiles of training, few rows")
+    tables = [(name, g, read_shapes(folder / "kernels" / file), chip) for name, g, file, chip in TABLES]
+    h20 = efficiency.for_generation("nvidia_hopper_h20", "neutral").gemm_8bit
+    held = [(n, efficiency.for_generation(g, "neutral").gemm_16bit, s, c) for n, g, s, c in tables if "Vidur" in n]
+    held.append(("InferSim H20, FP8", h20, listed(rows, "infersim", "H20"), H20))
+    for name, share, shapes, chip in held:
+        for least, most in ((1, 4), (5, 16), (17, 64), (65, 128), (129, 512), (513, 2048), (2049, 10**9)):
+            some = [s for s in shapes if least <= s.m <= most]
+            if some:
+                figures = []
+                for form in (fitted_tiles, modelled, few_rows):
+                    off = [form(s, chip, share) / s.time_s - 1.0 for s in some]
+                    size = [abs(x) for x in off]
+                    figures.append(f"{fmean(size):6.1%} {median(size):6.1%} {fmean(off):+7.1%}")
+                print(f"{name:20} {least:5} to {most:<10} {len(some):5}  " + "   ".join(figures))
+
+
 def short_ones(folder: Path, rows: list[dict[str, str]], shares: dict[str, float]) -> None:
     """Print what the shortest shapes take beyond the modelled time without a start: the start of a kernel."""
     tables = {name: (read_shapes(folder / "kernels" / file), chip) for name, _, file, chip in TABLES if "Vidur" in name}
@@ -257,6 +289,7 @@ def main() -> None:
     with (folder / "microbench.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     shares = gemms(folder, rows)
+    by_rows(folder, rows)
     short_ones(folder, rows, shares)
     best_shapes(rows, shares)
     collectives(folder, rows)

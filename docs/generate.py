@@ -226,6 +226,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "catalogue.md": catalogue_page,
     "published.md": published_page,
     "validation.md": lambda: _beside("validation_page").page(),
+    "serving_validation.md": lambda: _beside("serving_page").page(),
+    "kernels.md": lambda: _beside("kernels_page").page(),
     "validation.svg": lambda: _beside("validation_plot").picture(),
 }
 

@@ -6,10 +6,11 @@ from functools import cache
 from typing import Any
 
 from perfcore.chips import normal
+from perfcore.engine_schema import ENGINE, ENGINE_CONSTANTS, ENGINE_STRUCTURE
 from perfcore.errors import PerfcoreError, suggestion
 from perfcore.formulas.records import Engine
 from perfcore.reader import SPECS, read_toml, report
-from perfcore.schema import ENGINE, ENGINE_CONSTANTS, ENGINE_STRUCTURE, problems_of
+from perfcore.schema import problems_of
 from perfcore.software import named_in
 
 __all__ = ["EngineFile", "default_for", "find", "for_framework", "ids", "load", "neutral"]
@@ -60,6 +61,7 @@ class EngineFile:
             host_layer_s=float(s["host_layer_us"]) * MICRO,
             host_reduce_s=float(s["host_reduce_us"]) * MICRO,
             repeated_kv_bytes_s=float(s["repeated_kv_gb_s"]) * GIGA,
+            fitted_tiles=float(s["fitted_tiles"]),
             whole_context=float(s["whole_context"]),
             chunk_tokens=float(chunk_tokens or s["chunk_tokens"]),
             most_sequences=float(s["most_sequences"]),

@@ -154,54 +154,16 @@ def infer(
 def _result(known: ModelFile, base: ServingQuestion, found: SearchedPlans, static: bool, said: list[str]) -> Inference:
     best = found.found[0]
     asked = best.question
-    setting, plan = asked.setting, asked.plan
-    evidence = evidence_of(setting)
-    low, high = ratios(evidence)
-    first = total_s(asked.prefill())
-    decode = total_s(asked.decode())
-    spread = _spread(asked, static)
-    step = asked.decode() if static else asked.continuous()
-    request = asked.batch_s() if static else _loaded_s(asked) + asked.output * best.step_s
-    rate = asked.sequences * plan.dp * asked.output / request if static else best.tokens_per_s
+    devices = asked.setting.devices
     changes = sensitivities(asked, static)
-    devices, gb = setting.devices, setting.devices / GIGA
-    words = {name: int(getattr(plan, name)) for name in DEGREES}
+    step = asked.decode() if static else asked.continuous()
     return Inference(
         question=asked,
         model=known.id,
-        chip=setting.chip.id,
-        chips=asked.chips,
-        system=setting.system.id,
-        engine=setting.software.id,
-        precision=setting.precision.name,
-        kv_bits=setting.kv_bits,
-        batch=asked.sequences * plan.dp,
-        batch_per_replica=asked.sequences,
-        input=int(asked.prefix + asked.prompt),
-        output=int(asked.output),
-        prefix=int(asked.prefix),
-        batching="static" if static else "continuous",
-        plan=words,
-        time_to_first_token_s=first,
-        time_to_first_token_interval_s=(first * low * spread[0], first * high * spread[1]),
-        time_to_first_token_loaded_s=total_s(asked.prefill(asked.sequences)) if static else _loaded_s(asked),
-        time_per_token_s=best.step_s,
-        time_per_token_interval_s=(best.step_s * low * spread[0], best.step_s * high * spread[1]),
-        decode_step_s=decode,
-        request_s=request,
-        tokens_per_s=rate,
-        tokens_per_s_per_chip=rate / asked.chips,
-        tokens_per_s_per_chip_interval=(
-            rate / asked.chips / (high * spread[1]),
-            rate / asked.chips / (low * spread[0]),
-        ),
-        tokens_per_s_per_request=1.0 / best.step_s,
-        prefill_tokens_per_s_per_chip=asked.prompt * plan.dp / first / asked.chips,
-        weights_gb_per_chip=asked.weight_bytes() * gb,
-        kv_cache_gb_per_chip=asked.kv_bytes() * gb,
-        memory_capacity_gb=asked.machine.memory_bytes * gb,
-        kv_cache_bytes_per_token=_kv_bytes_per_token(asked),
-        largest_batch=best.capacity * plan.dp,
+        **_asked_words(asked, static),
+        **_speeds(best, static),
+        **_memory(asked),
+        largest_batch=best.capacity * asked.plan.dp,
         binding=max(changes, key=lambda name: abs(changes[name])),
         breakdown_s=dict(zip(step._fields, step, strict=True)),
         roofline_step_s=_roofline_s(asked, static),
@@ -209,9 +171,66 @@ def _result(known: ModelFile, base: ServingQuestion, found: SearchedPlans, stati
         configs_evaluated=found.evaluated,
         search_s=found.seconds,
         alternatives=[_brief(one) for one in found.found[1 : 1 + ALTERNATIVES]],
-        evidence=evidence,
+        evidence=evidence_of(asked.setting),
         assumptions=said + _efficiency_words(asked) + ([f"{devices} devices a chip"] if devices > 1 else []),
     )
+
+
+def _asked_words(asked: ServingQuestion, static: bool) -> dict[str, Any]:
+    """Return what was asked, and the plan."""
+    setting, plan = asked.setting, asked.plan
+    return {
+        "chip": setting.chip.id,
+        "chips": asked.chips,
+        "system": setting.system.id,
+        "engine": setting.software.id,
+        "precision": setting.precision.name,
+        "kv_bits": setting.kv_bits,
+        "batch": asked.sequences * plan.dp,
+        "batch_per_replica": asked.sequences,
+        "input": int(asked.prefix + asked.prompt),
+        "output": int(asked.output),
+        "prefix": int(asked.prefix),
+        "batching": "static" if static else "continuous",
+        "plan": {name: int(getattr(plan, name)) for name in DEGREES},
+    }
+
+
+def _speeds(best: Loaded, static: bool) -> dict[str, Any]:
+    """Return times and rates, each with its interval."""
+    asked = best.question
+    low, high = ratios(evidence_of(asked.setting))
+    fast, slow = _spread(asked, static)
+    low, high = low * fast, high * slow
+    first, token = total_s(asked.prefill()), best.step_s
+    request = asked.batch_s() if static else _loaded_s(asked) + asked.output * token
+    rate = asked.sequences * asked.plan.dp * asked.output / request if static else best.tokens_per_s
+    each = rate / asked.chips
+    return {
+        "time_to_first_token_s": first,
+        "time_to_first_token_interval_s": (first * low, first * high),
+        "time_to_first_token_loaded_s": total_s(asked.prefill(asked.sequences)) if static else _loaded_s(asked),
+        "time_per_token_s": token,
+        "time_per_token_interval_s": (token * low, token * high),
+        "decode_step_s": total_s(asked.decode()),
+        "request_s": request,
+        "tokens_per_s": rate,
+        "tokens_per_s_per_chip": each,
+        "tokens_per_s_per_chip_interval": (each / high, each / low),
+        "tokens_per_s_per_request": 1.0 / token,
+        "prefill_tokens_per_s_per_chip": asked.prompt * asked.plan.dp / first / asked.chips,
+    }
+
+
+def _memory(asked: ServingQuestion) -> dict[str, Any]:
+    """Return the memory of a chip."""
+    gb = asked.setting.devices / GIGA
+    return {
+        "weights_gb_per_chip": asked.weight_bytes() * gb,
+        "kv_cache_gb_per_chip": asked.kv_bytes() * gb,
+        "memory_capacity_gb": asked.machine.memory_bytes * gb,
+        "kv_cache_bytes_per_token": _kv_bytes_per_token(asked),
+    }
 
 
 def _loaded_s(asked: ServingQuestion) -> float:

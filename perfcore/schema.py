@@ -15,7 +15,7 @@ Problem = tuple[str, str]
 # A table's keys: None where the kind is that of the term of the same name, else the keys of the table below.
 Shape = Mapping[str, Any]
 
-NEEDED = {"conflict": ("key", "others", "reason"), "others": ("value",), "evidence": ("keys",)}
+NEEDED = {"cache": ("name",), "conflict": ("key", "others", "reason"), "others": ("value",), "evidence": ("keys",)}
 LARGEST_NUMBER = Decimal("1e30")
 SMALLEST_NUMBER = Decimal("1e-12")
 MOST_DIGITS = 60
@@ -40,7 +40,7 @@ TOPOLOGIES = {
 }
 
 _RATES: Shape = dict.fromkeys(FORMATS)
-_CITED: Shape = {
+CITED: Shape = {
     "evidence": dict.fromkeys(("keys", "source", "locator", "mark", "note")),
     "conflict": dict.fromkeys(("key", "reason", "decision")) | {"others": dict.fromkeys(("value", "source", "note"))},
 }
@@ -85,12 +85,13 @@ CHIP: Shape = {
     "vector_peak_dense_tflops": _RATES,
     "uncapped_peak_dense_tflops": _RATES,
     "die": dict.fromkeys(("role", "count", "area_mm2", "transistor", "process", "transistors_billion", "note")),
+    "cache": dict.fromkeys(("name", "capacity_mb", "bandwidth_gb_s", "note")),
     "memory": dict.fromkeys(("type", "stacks", "bandwidth_gb_s", "capacity_gb", "note")),
     "link": dict.fromkeys(("name", "count", "bandwidth_gb_s", "shipped_gb_s", "to_volatile_memory", "note")),
     "power": dict.fromkeys(("tdp_w",)),
     "clock": dict.fromkeys(("boost_mhz",)),
     "facts": dict.fromkeys(SETTABLE_FACTS),
-    **_CITED,
+    **CITED,
 }
 # A part of a package as programs see it, such as one of the two dies of an MI250X.
 PART: Shape = {**CHIP, **dict.fromkeys(("part_of", "parts"))}
@@ -102,22 +103,22 @@ SYSTEM: Shape = {
     "scale_out": dict.fromkeys(("name", "nics_per_node", "per_direction_gb_s", "latency_us", "topology", "note")),
     "host": dict.fromkeys(("name", "per_direction_gb_s", "note")),
     "facts": dict.fromkeys(SETTABLE_FACTS),
-    **_CITED,
+    **CITED,
 }
 PROCESS: Shape = {
     **dict.fromkeys(("name", "vendor", "aliases", "note", "launched", *PROCESS_FACTS)),
     "facts": dict.fromkeys(SETTABLE_FACTS),
-    **_CITED,
+    **CITED,
 }
 MEMORY: Shape = {
     **dict.fromkeys(("name", "vendor", "aliases", "generation", "basis", "stack_height", "pin_gbit_s", "bus_bits")),
     **dict.fromkeys(("bandwidth_gb_s", "capacity_gb", "area_mm2", "used_in", "note")),
     "facts": dict.fromkeys(SETTABLE_FACTS),
-    **_CITED,
+    **CITED,
 }
 MODEL: Shape = {
     **dict.fromkeys(("name", "vendor", "aliases", "note", "launched", *MODEL_KEYS)),
-    **_CITED,
+    **CITED,
 }
 
 _CONSTANTS = ("overlap", "elementwise_factor", "attention_factor", "link_factor")
@@ -131,22 +132,7 @@ SOFTWARE: Shape = {
     "structure": dict.fromkeys(_STRUCTURE),
     **{table: dict.fromkeys(_CONSTANTS) for table in ("neutral", "neutral_width", "fitted")},
     "fit": dict.fromkeys(("rows", "sources", "residual", "note")),
-    **_CITED,
-}
-
-# Serving engines: three at most of the constants are fitted, see benchmarks/calibrate_serving.py.
-ENGINE_CONSTANTS = ("stream_efficiency", "layer_us", "sequence_us", "kv_efficiency", "expert_factor", "expert_us")
-ENGINE_STRUCTURE = (
-    *("attention_version", "compiled", "step_us", "all_reduce_us", "exchange_us", "host_layer_us", "host_reduce_us"),
-    *("repeated_kv_gb_s", "whole_context", "chunk_tokens", "most_sequences", "memory_share", "kv_follows_weights"),
-    "static_batches",
-)
-ENGINE: Shape = {
-    **dict.fromkeys(("name", "aliases", "note", "frameworks", "default_for", "free")),
-    "structure": dict.fromkeys(ENGINE_STRUCTURE),
-    **{table: dict.fromkeys(ENGINE_CONSTANTS) for table in ("neutral", "neutral_width", "fitted")},
-    "fit": dict.fromkeys(("rows", "sources", "chips", "residual", "note")),
-    **_CITED,
+    **CITED,
 }
 
 # What kernels of a chip generation reach: shares of datasheet rates, from kernels alone and fitted to step times.
@@ -170,9 +156,9 @@ def _calibrated(keys: tuple[str, ...]) -> Shape:
 EFFICIENCY: Shape = {
     **dict.fromkeys(("name", "vendor", "family", "variant_of", "chips", "note")),
     **_calibrated(SHARES),
-    **_CITED,
+    **CITED,
 }
-SHARED_EFFICIENCY: Shape = {**dict.fromkeys(("name", "note")), **_calibrated(COMMON), **_CITED}
+SHARED_EFFICIENCY: Shape = {**dict.fromkeys(("name", "note")), **_calibrated(COMMON), **CITED}
 ATTENTION_KERNEL: Shape = dict.fromkeys(("generations", "flash_1", "flash_2", "flash_3", "width"))
 SITE: Shape = dict.fromkeys(("generation", "gemm_factor", "width"))
 

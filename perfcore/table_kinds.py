@@ -32,7 +32,7 @@ KINDS = (
         ("chip", "phase", "isl", "osl"),
         "inference_cases",
         "measurements/inference",
-        ("precision", "phase", "kind"),
+        ("precision", "phase", "kind", "engine"),
     ),
     Kind("kernels", ("chip", "category", "op"), "kernel_cases", "measurements/kernels", ("category", "dtype")),
 )
@@ -74,7 +74,9 @@ def kind_of_table(path: Path, columns: Collection[str]) -> Kind:
         names = " and ".join(kind.name for kind in found)
         raise PerfcoreError(f"{path}: the table mixes the columns of {names}; give each kind a table of its own")
     lacks = ["{}: {}".format(kind.name, ", ".join(_missing(kind, columns))) for kind in _nearest_first(columns)]
-    raise PerfcoreError(f"{path}: columns are missing ({'; '.join(lacks)}); docs/training.md lists them")
+    raise PerfcoreError(
+        f"{path}: columns are missing ({'; '.join(lacks)}); docs/training.md, inference.md and kernels.md list them"
+    )
 
 
 def _missing(kind: Kind, columns: Collection[str]) -> list[str]:

@@ -18,7 +18,16 @@ def generator() -> ModuleType:
     return module
 
 
-PAGES = ("commands.md", "terms.md", "rules.md", "catalogue.md", "published.md", "validation.md", "validation.svg")
+PAGES = (
+    "commands.md",
+    "terms.md",
+    "rules.md",
+    "catalogue.md",
+    "published.md",
+    "validation.md",
+    "validation.svg",
+    "kernels.md",
+)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -163,13 +163,14 @@ def test_the_picture_has_every_row_twice() -> None:
 
 
 def test_every_column_that_validate_reads_is_explained() -> None:
-    training = (ROOT / "docs" / "training.md").read_text("utf-8")
+    pages = [ROOT / "docs" / f"{kind}.md" for kind in ("training", "inference", "kernels")]
+    text = "\n".join(page.read_text("utf-8") for page in pages if page.exists())
     listed = set(
-        re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in training.splitlines() if line[:3] == "| `"))
+        re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in text.splitlines() if line[:3] == "| `"))
     )
     for path in (ROOT / "perfcore").glob("*.py"):
         for column in re.findall(r"row\.(?:text|number|needed|or_else)\(\"(\w+)\"", path.read_text("utf-8")):
-            assert column in listed, f"docs/training.md: {column} of {path.name}"
+            assert column in listed, f"docs: {column} of {path.name}"
 
 
 def test_the_json_page_has_every_key(found: Validation) -> None:

@@ -5,6 +5,7 @@ import math
 FILL = 110.0  # elements of K that filling and draining a tile's pipeline costs
 MEMORY_SHARE = 0.9  # of the datasheet bandwidth that a GEMM streams at
 ARRAY = 128.0  # side of a systolic array
+LOWEST_TILE = 8.0 / 5.0  # time of a tile of 16 x 128 over that of its FLOP at the full rate
 VECTOR_ROWS, VECTOR_COST = 4.0, 8.0  # rows of a vector kernel at most; its time over that of full tensor cores
 
 
@@ -102,7 +103,7 @@ def few_rows_flop(m: float, n: float, k: float, batch: float, units: float) -> f
     wide = 1.10 * tile_flop(m, n, k, batch, 64.0, 256.0, units)
     even = 1.15 * tile_flop(m, n, k, batch, 64.0, 128.0, units)
     low = 1.30 * tile_flop(m, n, k, batch, 32.0, 128.0, units)
-    lowest = 1.60 * tile_flop(m, n, k, batch, 16.0, 128.0, units)
+    lowest = LOWEST_TILE * tile_flop(m, n, k, batch, 16.0, 128.0, units)
     return min(compute_flop(m, n, k, batch, units), units * min(min(wide, even), min(low, lowest)))
 
 

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from perfcore.formulas.collectives import point_to_point_time_s
 from perfcore.formulas.records import Engine, Formats, Machine, Model, Plan
+from perfcore.formulas.roofline import distinct_experts
 from perfcore.formulas.serving_layer import (
     Served,
     Tokens,
     cached_tokens,
-    distinct_experts,
     kv_width,
     product_s,
     served_layer,
@@ -56,7 +56,7 @@ def head_s(model: Model, plan: Plan, rows: float, formats: Formats, machine: Mac
         return 0.0
     plain = Formats(2.0, 1.0, formats.kv_bytes)
     wide = machine.wide_gemm_flop_s
-    logits = product_s(rows, model.vocab / plan.tp, model.hidden, 1.0, wide, 2.0, plain, machine, engine)
+    logits = product_s(rows, model.vocab / plan.tp, model.hidden, 1.0, 0.0, wide, 2.0, plain, machine, engine)
     return logits + stream_s(LOGIT_BYTES * rows * model.vocab / plan.tp, machine, engine)
 
 
@@ -144,7 +144,7 @@ def mean_context(prompt: float, output: float, engine: Engine) -> float:
 
     Examples
     --------
-    >>> mean_context(100.0, 50.0, Engine(*[0.0] * 15)), mean_context(100.0, 50.0, Engine(*[1.0] * 15))
+    >>> mean_context(100.0, 50.0, Engine(*[0.0] * 16)), mean_context(100.0, 50.0, Engine(*[1.0] * 16))
     (125.0, 150.0)
     """
     return prompt + output if engine.whole_context == 1.0 else prompt + 0.5 * output

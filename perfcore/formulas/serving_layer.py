@@ -5,14 +5,17 @@ them (chunked prefill); either may be 0. Kernels of a layer depend on one anothe
 kernel computing and reading overlap, so the greater counts (the smooth maximum of ``gemm.soft_max``).
 """
 
-import math
 from typing import NamedTuple
 
 from perfcore.formulas.activations import kv_heads_per_rank
 from perfcore.formulas.collectives import all_reduce_time_s, expert_exchange_time_s
-from perfcore.formulas.gemm import few_rows_flop, soft_max
-from perfcore.formulas.layer import GROUPED, IMBALANCE, flash_time_s, seen_tokens
+from perfcore.formulas.decode_attention import cache_bytes, score_flop
+from perfcore.formulas.gemm import VECTOR_ROWS, few_rows_flop, soft_max
+from perfcore.formulas.layer import GROUPED, flash_time_s, seen_tokens
+from perfcore.formulas.products import IMBALANCE
 from perfcore.formulas.records import Engine, Formats, Machine, Model, Plan
+from perfcore.formulas.roofline import distinct_experts
+from perfcore.formulas.tiles import GROUPED_RATE, tiled_flop
 
 DECODE_RATE, LATENT_RATE = 0.65, 0.85  # of a large GEMM's rate, by attention of single queries, and by MLA's
 DISPATCH_BYTES = 1.5  # of an element sent to experts and back: 8 bit there, 16 bit back, half of it each way
@@ -44,7 +47,7 @@ def stream_s(moved: float, machine: Machine, engine: Engine) -> float:
 
     Examples
     --------
-    >>> machine, engine = Machine(*[100.0] * 16), Engine(0.5, *[0.0] * 14)
+    >>> machine, engine = Machine(*[100.0] * 16), Engine(0.5, *[0.0] * 15)
     >>> stream_s(100.0, machine, engine)
     2.0
     """
@@ -56,6 +59,7 @@ def product_s(
     outputs: float,
     inputs: float,
     batch: float,
+    uneven: float,
     flop_s: float,
     size: float,
     formats: Formats,
@@ -64,11 +68,18 @@ def product_s(
 ) -> float:
     """Return the time of ``batch`` products of ``rows`` tokens with weights of their own [s].
 
-    Weights are read once, in their stored format; tokens come in elements of ``size`` bytes and leave in 16 bit.
+    Weights are read once, in their stored format; tokens come in elements of ``size`` bytes and leave in 16 bit. With
+    ``uneven`` = 1.0 the products are experts with ``rows`` tokens each on average. Tiles are those of a library, or,
+    where the engine compiles its products for their shapes, fitted to the shape.
     """
     if rows <= 0.0 or outputs <= 0.0 or batch <= 0.0:
         return 0.0
-    compute = few_rows_flop(rows, outputs, inputs, batch, machine.multiprocessors) / flop_s
+    units = machine.multiprocessors
+    if engine.fitted_tiles == 1.0 and rows > VECTOR_ROWS:
+        flop = tiled_flop(rows, outputs, inputs, batch, uneven, units) * (1.0 if uneven == 0.0 else 1.0 / GROUPED_RATE)
+    else:
+        flop = few_rows_flop(rows, outputs, inputs, batch, units) * (1.0 if uneven == 0.0 else 1.0 / GROUPED)
+    compute = flop / flop_s
     weights = formats.weight_bytes / formats.weight_share * outputs * inputs
     moved = batch * (weights + rows * (size * inputs + 2.0 * outputs))
     return soft_max(compute, stream_s(moved, machine, engine)) + machine.kernel_s
@@ -87,20 +98,20 @@ def attention_products_s(
     """
     rate, size = machine.gemm_flop_s, machine.element_bytes
     heads = model.heads / plan.tp
-    output = product_s(tokens, model.hidden, heads * model.v_head_dim, 1.0, rate, size, formats, machine, engine)
+    output = product_s(tokens, model.hidden, heads * model.v_head_dim, 1.0, 0.0, rate, size, formats, machine, engine)
     if model.kv_lora_rank == 0.0:
         keys_values = kv_heads_per_rank(model, plan) * (model.head_dim + model.v_head_dim)
         width = heads * model.head_dim + keys_values
-        return output + product_s(tokens, width, model.hidden, 1.0, rate, size, formats, machine, engine)
+        return output + product_s(tokens, width, model.hidden, 1.0, 0.0, rate, size, formats, machine, engine)
     down = model.q_lora_rank + model.kv_lora_rank + model.rope_head_dim
     inner = model.q_lora_rank if model.q_lora_rank > 0.0 else model.hidden
-    latent = product_s(tokens, down, model.hidden, 1.0, rate, size, formats, machine, engine)
-    queries = product_s(tokens, heads * model.head_dim, inner, 1.0, rate, size, formats, machine, engine)
+    latent = product_s(tokens, down, model.hidden, 1.0, 0.0, rate, size, formats, machine, engine)
+    queries = product_s(tokens, heads * model.head_dim, inner, 1.0, 0.0, rate, size, formats, machine, engine)
     plain = Formats(2.0, 1.0, formats.kv_bytes)
     unrotated = model.head_dim - model.rope_head_dim
     wide = machine.wide_gemm_flop_s
-    absorbed = product_s(tokens, model.kv_lora_rank, unrotated, heads, wide, 2.0, plain, machine, engine)
-    absorbed += product_s(tokens, model.v_head_dim, model.kv_lora_rank, heads, wide, 2.0, plain, machine, engine)
+    absorbed = product_s(tokens, model.kv_lora_rank, unrotated, heads, 0.0, wide, 2.0, plain, machine, engine)
+    absorbed += product_s(tokens, model.v_head_dim, model.kv_lora_rank, heads, 0.0, wide, 2.0, plain, machine, engine)
     return output + latent + queries + absorbed
 
 
@@ -156,18 +167,18 @@ def decode_attention_s(
     if sequences <= 0.0:
         return 0.0
     keys = cached_tokens(model, context)
-    moved = sequences * keys * kv_width(model, plan) * formats.kv_bytes
+    moved = cache_bytes(sequences, keys, 1.0, kv_width(model, plan), formats.kv_bytes)
     heads = model.heads / plan.tp
-    per_key = heads * (model.head_dim + model.v_head_dim)
+    width = model.head_dim + model.v_head_dim
     rate = DECODE_RATE * machine.wide_gemm_flop_s
     if model.kv_lora_rank > 0.0:
-        per_key = heads * (2.0 * model.kv_lora_rank + model.rope_head_dim)
+        width = 2.0 * model.kv_lora_rank + model.rope_head_dim
         rate = LATENT_RATE * machine.wide_gemm_flop_s
     read = stream_s(moved / engine.kv_efficiency, machine, engine)
     if engine.repeated_kv_bytes_s > 0.0 and model.kv_lora_rank == 0.0:
         group = heads / kv_heads_per_rank(model, plan)
         read = max(read, moved * group / engine.repeated_kv_bytes_s) if group > 1.0 else read
-    return soft_max(read, 2.0 * sequences * keys * per_key / rate) + 1.5 * machine.kernel_s
+    return soft_max(read, score_flop(sequences, keys, heads, width) / rate) + 1.5 * machine.kernel_s
 
 
 def prompt_attention_s(model: Model, plan: Plan, step: Tokens, machine: Machine) -> float:
@@ -192,23 +203,8 @@ def mlp_products_s(
         return 0.0
     width, rate, size = ffn / plan.tp, machine.gemm_flop_s, machine.element_bytes
     outputs = (model.ffn_matrices - 1.0) * width
-    up = product_s(tokens, outputs, model.hidden, 1.0, rate, size, formats, machine, engine)
-    return up + product_s(tokens, model.hidden, width, 1.0, rate, size, formats, machine, engine)
-
-
-def distinct_experts(local: float, share: float, tokens: float) -> float:
-    r"""Return how many of ``local`` experts are chosen by any of ``tokens`` tokens: :math:`n (1 - (1 - k/E)^T)`.
-
-    Examples
-    --------
-    8 of 256 experts for each token: one token reaches 8, 128 tokens all but 2 % of them.
-
-    >>> distinct_experts(256.0, 8 / 256, 1.0), round(distinct_experts(256.0, 8 / 256, 128.0), 1)
-    (8.0, 251.6)
-    """
-    if share >= 1.0:
-        return local
-    return local * (1.0 - math.pow(1.0 - share, tokens))
+    up = product_s(tokens, outputs, model.hidden, 1.0, 0.0, rate, size, formats, machine, engine)
+    return up + product_s(tokens, model.hidden, width, 1.0, 0.0, rate, size, formats, machine, engine)
 
 
 class Routed(NamedTuple):
@@ -223,7 +219,7 @@ def routed(model: Model, plan: Plan, tokens: float) -> Routed:
     """Return the experts at work on a rank; with expert parallelism an expert is whole, else cut like an MLP."""
     group = tokens * plan.ep / plan.tp if plan.ep > 1.0 else tokens
     local = model.experts / plan.ep
-    chosen = distinct_experts(local, model.top_k / model.experts, group)
+    chosen = distinct_experts(local, model.top_k / plan.ep, group)
     load = IMBALANCE if plan.ep > 1.0 else 1.0
     rows = group * model.top_k / (plan.ep * chosen) * load
     return Routed(chosen, rows, model.expert_ffn if plan.ep > 1.0 else model.expert_ffn / plan.tp)
@@ -236,11 +232,11 @@ def expert_products_s(
     own = routed(model, plan, tokens)
     plain = Formats(2.0, 1.0, formats.kv_bytes)
     wide = machine.wide_gemm_flop_s
-    router = product_s(tokens, model.experts, model.hidden, 1.0, wide, 2.0, plain, machine, engine)
-    rate, size = GROUPED * machine.gemm_flop_s, machine.element_bytes
+    router = product_s(tokens, model.experts, model.hidden, 1.0, 0.0, wide, 2.0, plain, machine, engine)
+    rate, size = machine.gemm_flop_s, machine.element_bytes
     outputs = (model.ffn_matrices - 1.0) * own.width
-    up = product_s(own.rows, outputs, model.hidden, own.chosen, rate, size, formats, machine, engine)
-    down = product_s(own.rows, model.hidden, own.width, own.chosen, rate, size, formats, machine, engine)
+    up = product_s(own.rows, outputs, model.hidden, own.chosen, 1.0, rate, size, formats, machine, engine)
+    down = product_s(own.rows, model.hidden, own.width, own.chosen, 1.0, rate, size, formats, machine, engine)
     shared = mlp_products_s(model, plan, tokens, model.shared_ffn, formats, machine, engine)
     return router + up + down + shared
 

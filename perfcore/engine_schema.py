@@ -1,0 +1,21 @@
+"""The shape of a serving engine's file."""
+
+from perfcore.schema import CITED, Shape
+
+__all__ = ["ENGINE", "ENGINE_CONSTANTS", "ENGINE_STRUCTURE"]
+
+# Serving engines: three at most of the constants are fitted, see benchmarks/calibrate_serving.py.
+ENGINE_CONSTANTS = ("stream_efficiency", "layer_us", "sequence_us", "kv_efficiency", "expert_factor", "expert_us")
+ENGINE_STRUCTURE = (
+    *("attention_version", "compiled", "step_us", "all_reduce_us", "exchange_us", "host_layer_us", "host_reduce_us"),
+    *("repeated_kv_gb_s", "whole_context", "chunk_tokens", "most_sequences", "memory_share", "kv_follows_weights"),
+    "static_batches",
+    "fitted_tiles",
+)
+ENGINE: Shape = {
+    **dict.fromkeys(("name", "aliases", "note", "frameworks", "default_for", "free")),
+    "structure": dict.fromkeys(ENGINE_STRUCTURE),
+    **{table: dict.fromkeys(ENGINE_CONSTANTS) for table in ("neutral", "neutral_width", "fitted")},
+    "fit": dict.fromkeys(("rows", "sources", "chips", "residual", "note")),
+    **CITED,
+}
