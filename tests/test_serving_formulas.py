@@ -54,6 +54,7 @@ FREE = Engine(
     host_layer_s=0.0,
     host_reduce_s=0.0,
     repeated_kv_bytes_s=0.0,
+    fitted_tiles=0.0,
     whole_context=0.0,
     chunk_tokens=1e9,
     most_sequences=4096.0,
@@ -339,13 +340,28 @@ def test_packed_weights_are_read_slower() -> None:
     """int4 with a 16-bit scale for 32 of them is 0.5625 bytes; at 0.74 of the rate that is 0.76."""
     packed = Formats(0.5625, 0.74, 2.0)
     moved = 0.5625 / 0.74 * 4096 * 14336 + 2 * (2 * 4096 + 2 * 14336)
-    found = serving_layer.product_s(2.0, 14336.0, 4096.0, 1.0, math.inf, 2.0, packed, READER, FREE)
+    found = serving_layer.product_s(2.0, 14336.0, 4096.0, 1.0, 0.0, math.inf, 2.0, packed, READER, FREE)
     assert found == pytest.approx(moved, rel=CLOSE)
+
+
+def test_tiles_that_are_compiled_for_the_shape() -> None:
+    """DeepGEMM on 78 units, 64 rows by 7,680: 64 x 112 tiles are 69, one wave, where 128 x 128 wastes half its rows."""
+    fitted = FREE._replace(fitted_tiles=1.0)
+    h20 = COUNTER._replace(multiprocessors=78.0)
+    found = serving_layer.product_s(64.0, 7680.0, 4096.0, 1.0, 0.0, 1.0, 2.0, HALF, h20, fitted)
+    ways = []
+    for rows, columns in itertools.product((64, 128, 256), range(16, 257, 16)):
+        if rows * columns <= 256 * 128:
+            waves = -(-(-(-7680 // columns) * -(-64 // rows)) // 78)
+            ways.append(waves * rows * columns * (1 + 15 * (1 / rows + 1 / columns - 3 / 256)))
+    assert found == pytest.approx(2 * (4096 + 110) * 78 * min(ways), rel=1e-9)
+    few = serving_layer.product_s(4.0, 7680.0, 4096.0, 1.0, 0.0, 1.0, 2.0, HALF, h20, fitted)
+    assert few == 8 * 2 * 4 * 7680 * 4096
 
 
 def test_nothing_to_multiply_takes_no_time() -> None:
     for rows, outputs, batch in itertools.product((0.0, 1.0), repeat=3):
-        found = serving_layer.product_s(rows, outputs, 1.0, batch, 1.0, 2.0, HALF, A100, FREE)
+        found = serving_layer.product_s(rows, outputs, 1.0, batch, 0.0, 1.0, 2.0, HALF, A100, FREE)
         assert (found == 0.0) == (rows * outputs * batch == 0.0)
 
 
@@ -419,13 +435,13 @@ def test_distinct_experts_as_chance_has_it(experts: int, top_k: int, tokens: int
     reached = sum(
         len({one for _ in range(tokens) for one in chance.sample(range(experts), top_k)}) for _ in range(draws)
     )
-    found = serving_layer.distinct_experts(float(experts), top_k / experts, float(tokens))
+    found = serving_layer.distinct_experts(float(experts), float(top_k), float(tokens))
     assert found == pytest.approx(reached / draws, rel=0.01)
 
 
 def test_all_experts_of_a_model_that_uses_all() -> None:
-    assert serving_layer.distinct_experts(8.0, 1.0, 1.0) == 8.0
-    assert serving_layer.distinct_experts(8.0, 0.25, 1e9) == 8.0
+    assert serving_layer.distinct_experts(8.0, 8.0, 1.0) == 8.0
+    assert serving_layer.distinct_experts(8.0, 2.0, 1e9) == 8.0
 
 
 @pytest.mark.parametrize(("tp", "dp", "ep"), [(1, 1, 1), (8, 1, 1), (8, 1, 8), (1, 32, 32), (4, 8, 32), (4, 8, 16)])
