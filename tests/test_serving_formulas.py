@@ -301,9 +301,7 @@ TILES = {
 
 def quickest(m: int, n: int, k: int, batch: int, units: int) -> float:
     """Return the FLOP of the quickest way, written again."""
-    if m <= 4:
-        return 8 * 2 * m * n * k * batch
-    ways = []
+    ways = [8 * 2 * m * n * k * batch] if m <= 4 else []
     for (rows, columns), more in TILES.items():
         tiles = batch * -(-m // rows) * -(-n // columns)
         ways.append(more * -(-tiles // units) * 2 * rows * columns * (k + 110) * units)
@@ -319,6 +317,13 @@ def test_few_rows_take_the_quickest_tile() -> None:
         found = gemm.few_rows_flop(float(m), float(n), float(k), float(batch), float(units))
         assert found == pytest.approx(quickest(m, n, k, batch, units), rel=1e-9)
         assert found >= 2 * m * n * k * batch
+
+
+def test_five_rows_are_never_quicker_than_four() -> None:
+    """4 rows of 8,192 x 8,192 on 64 units: a vector kernel would take 64 n k, 64 tiles of 16 x 128 in one wave less."""
+    four, five = (gemm.few_rows_flop(m, 8192.0, 8192.0, 1.0, 64.0) for m in (4.0, 5.0))
+    assert four == five == pytest.approx(1.6 * 64 * 2 * 16 * 128 * (8192 + 110), rel=CLOSE)
+    assert four < 64 * 8192 * 8192
 
 
 def test_an_array_pads_rows_to_eight() -> None:
@@ -625,7 +630,7 @@ def test_each_chunk_reads_the_weights(chunk: float) -> None:
 
 
 def test_a_step_of_many_tokens_is_several_passes() -> None:
-    """64 sequences and 4,032 prompt tokens in passes of 1,024: four with 16 and 1,008 each; the host's work as often."""
+    """64 sequences and 4,032 prompt tokens in passes of 1,024: four with 16 and 1,008 each, the host's work too."""
     engine = USUAL._replace(chunk_tokens=1024.0)
     found = serving.serving_step(LLAMA3_8B, ONE, Tokens(64.0, 500.0, 4032.0, 63.0, 0.0), HALF, A100, engine)
     one = serving.serving_step(LLAMA3_8B, ONE, Tokens(16.0, 500.0, 1008.0, 63.0, 0.0), HALF, A100, USUAL)
