@@ -1,4 +1,4 @@
-"""What N chips of a kind do for the training of a model at their best plan, failures counted, over every N that goes."""
+"""What N chips of a kind do for the training of a model at their best plan, failures counted, over every N."""
 
 import bisect
 import math
@@ -63,6 +63,7 @@ class Cluster:
     batches: tuple[float, ...] = ()
     critical_batch: float | None = None
     progress: Progress = None
+    extra_nodes: float = 0.0  # servers of other chips that fail too
     found: dict[int, Point | None] = field(default_factory=dict)
 
     @property
@@ -87,10 +88,12 @@ class Cluster:
         if found.best is None:
             return None
         question = found.question(base, found.best)
-        nodes = max(1.0, chips / self.node)
-        return Point(
-            chips, question, float(found.times[found.best]), self.reliability.goodput(nodes), self._worth(batch)
-        )
+        kept = self.reliability.goodput(self.nodes(chips))
+        return Point(chips, question, float(found.times[found.best]), kept, self._worth(batch))
+
+    def nodes(self, chips: int) -> float:
+        """Return the servers that may fail."""
+        return max(1.0, chips / self.node) + self.extra_nodes
 
     def _worth(self, batch: float) -> float:
         """Return the worth of a token in a batch over one in the model's own: 1 + B0/Bc over 1 + B/Bc."""

@@ -94,7 +94,12 @@ CHIP: Shape = {
     "die": dict.fromkeys(("role", "count", "area_mm2", "transistor", "process", "transistors_billion", "note")),
     "cache": dict.fromkeys(("name", "capacity_mb", "bandwidth_gb_s", "note")),
     "memory": dict.fromkeys(("type", "stacks", "bandwidth_gb_s", "capacity_gb", "note")),
-    "link": dict.fromkeys(("name", "count", "bandwidth_gb_s", "shipped_gb_s", "to_volatile_memory", "note")),
+    "link": dict.fromkeys(
+        (
+            *("name", "count", "bandwidth_gb_s", "shipped_gb_s", "silicon_count", "silicon_gb_s", "reported_gb_s"),
+            *("to_volatile_memory", "note"),
+        )
+    ),
     "power": dict.fromkeys(("tdp_w",)),
     "clock": dict.fromkeys(("boost_mhz",)),
     "measured": MEASURED,

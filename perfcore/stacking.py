@@ -1,30 +1,43 @@
 """How many of one chip equal N of another for the training of a model: naively by peak, and really."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import Any
 
 from perfcore import models
 from perfcore.clusters import Cluster, Point, Progress, Reliability
 from perfcore.counts import whole
 from perfcore.errors import PerfcoreError
-from perfcore.formulas.reliability import mtti_s
-from perfcore.intervals import interval
-from perfcore.machine import number, rate_of
-from perfcore.questions import Question, answer, plan_of
-from perfcore.spoken import binding, plan_words, sensitivities
+from perfcore.fleets import beside as fleet_beside
+from perfcore.links import link_rates, link_sweep
+from perfcore.matching import (
+    ALL,
+    Asked,
+    bandwidth,
+    binds,
+    chips_interval,
+    cost_ratio,
+    curve,
+    energy_ratio,
+    figures,
+    fixed_plan,
+    naive,
+    peak,
+    power_mw,
+    power_ratio,
+    target_words,
+    tornado,
+)
+from perfcore.questions import Question, plan_of
+from perfcore.spoken import plan_words
 from perfcore.training import setting_of, wanted_of, work_of
 
 __all__ = ["Match", "match"]
 
 MOST_CHIPS = 10_000_000
-ALL = 2000  # numbers of chips that are all tried for the ceiling; of more, this many spread evenly
-SHOWN = 24  # points of the curve
 # Llama 3 on 16,384 H100: 419 unexpected interruptions in 54 days; a short save, and a restart of five minutes.
 FAILURES, SAVE_S, RESTART_S = 419 * 1000 / (2048 * 54), 30.0, 300.0
-PARTS = ("tp", "pp", "vp", "cp", "ep", "micro_batch", "recompute", "shard", "sequence_parallel")
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,9 @@ class Match:
     curve: list[dict[str, Any]]
     sensitivities: list[dict[str, Any]]
     configs_tried: int
+    links: list[dict[str, Any]] = field(default_factory=list)
+    mixed: dict[str, Any] | None = None
+    link_rates: dict[str, Any] = field(default_factory=dict)
     assumptions: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
@@ -63,29 +79,6 @@ class Match:
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in self.to_dict().items())
         return f"<table>{rows}</table>"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Both sides of a question, and what both share."""
-
-    target: Cluster
-    point: Point
-    other: Cluster
-    most: int
-    prices: Mapping[str, float]
-    said: list[str]
-
-    @property
-    def useful(self) -> float:
-        """Return the useful tokens a second of the target."""
-        return self.point.useful_tokens_per_s
-
-    @property
-    def same(self) -> bool:
-        """Tell whether both sides are the same in all that counts: then N of one are N of the other."""
-        a, b = self.target, self.other
-        return (a.base, a.reliability, a.batches, dict(a.given)) == (b.base, b.reliability, b.batches, dict(b.given))
 
 
 def match(
@@ -109,6 +102,8 @@ def match(
     critical_batch: float | None = None,
     max_chips: int = MOST_CHIPS,
     prices: Mapping[str, float] | None = None,
+    beside: str | None = None,
+    links: tuple[float, ...] = (),
     progress: Progress = None,
     **given: float | str | None,
 ) -> Match:
@@ -117,7 +112,8 @@ def match(
     Both sides run their best plan of those that agree with ``given`` (tp, pp ...), failures counted. ``link_gb_s``
     caps the substitute's chip link [GB/s, both directions]; ``local_steps`` averages its gradients every so many steps;
     ``critical_batch`` [tokens] lets both sides take larger batches, whose tokens are worth less; ``prices`` [USD] by
-    chip give the cost.
+    chip give the cost. ``beside``, a ``chip:count`` too, takes a part of the batch beside the substitute; ``links`` are
+    caps of the substitute's chip link whose cost is wanted.
 
     Raises
     ------
@@ -149,7 +145,22 @@ def match(
     said += _failure_words(kept)
     point = _best_up_to(sides[0], count, said)
     asked = Asked(sides[0], point, sides[1], whole("--max-chips", max_chips, most=MOST_CHIPS), prices or {}, said)
-    return _matched(asked, count)
+    found = _matched(asked, count)
+    if links:
+        found = replace(found, links=link_sweep(asked.other, found.chips or found.ceiling_chips, links))
+    if beside is not None:
+        found = replace(found, mixed=_mixed(asked, beside, precision))
+    return found
+
+
+def _mixed(asked: Asked, beside: str, precision: str | None) -> dict[str, Any] | None:
+    """Return the substitute's chips beside another fleet."""
+    chip, count = _target(beside)
+    words: list[str] = []
+    setting = setting_of(chip, None, None, precision, words)
+    asked.said.extend(f"{setting.chip.id}: {sentence}" for sentence in words)
+    extra = Cluster(replace(asked.other.base, setting=setting, gradient_bytes=None), asked.other.reliability)
+    return fleet_beside(asked.other, extra, count, asked.useful, asked.most)
 
 
 def _target(text: str) -> tuple[str, int]:
@@ -179,8 +190,7 @@ def _changed(base: Question, link_gb_s: float | None, local_steps: int, said: li
     if steps > 1:
         base = replace(base, gradient_bytes=base.soft().gradient_bytes / steps)
         said.append(
-            f"gradients averaged every {steps} steps: their traffic is cut by that, and what it costs in learning is not "
-            "counted"
+            f"gradients averaged every {steps} steps: their traffic is cut by that; what it costs in learning is not counted"
         )
     return base
 
@@ -189,8 +199,9 @@ def _failure_words(kept: Reliability) -> list[str]:
     rate = kept.failures_per_1000_node_days
     if rate == 0.0:
         return ["failures: none"]
-    said = f"failures: {rate:.3g} per 1,000 server-days on both sides, {kept.save_s:g} s to save, {kept.restart_s:g} s to restart"
-    return [said + (", as Llama 3 had on H100" if rate == FAILURES else "")]
+    whose = ", as Llama 3 had on H100" if rate == FAILURES else ""
+    costs = f"{kept.save_s:g} s to save, {kept.restart_s:g} s to restart"
+    return [f"failures: {rate:.3g} per 1,000 server-days on both sides{whose}; {costs}"]
 
 
 def _best_up_to(side: Cluster, count: int, said: list[str]) -> Point:
@@ -204,8 +215,8 @@ def _best_up_to(side: Cluster, count: int, said: list[str]) -> Point:
             said.append(f"target: no plan deals the work to {count}; {chips} of them work")
             return point
     raise PerfcoreError(
-        f"{side.base.setting.chip.id}:{count}: the model does not fit on the target, or no plan deals the work to it; see "
-        "perfcore train"
+        f"{side.base.setting.chip.id}:{count}: the model does not fit on the target, or no plan deals the work to it; "
+        "see perfcore train"
     )
 
 
@@ -214,233 +225,38 @@ def _matched(asked: Asked, count: int) -> Match:
     top = other.best(ALL)
     if top is None:
         raise PerfcoreError(
-            f"--with: the model fits on no number of {other.base.setting.chip.id}: one layer needs more memory than it has, "
-            "or no plan agrees with what is given"
+            f"--with: the model fits on no number of {other.base.setting.chip.id}: one layer needs more memory than it "
+            "has, or no plan agrees with what is given"
         )
     found = other.at(count) if asked.same else other.smallest(asked.useful, asked.most)
-    fixed, fixed_top = _fixed(asked)
+    fixed, fixed_top = fixed_plan(asked)
     ceiling = top.useful_tokens_per_s / asked.useful
     shown = found or top
     chips = None if found is None else count if asked.same else found.chips
     return Match(
-        target=_target_words(asked, count),
+        target=target_words(asked, count),
         with_chip=other.base.setting.chip.id,
-        naive_chips=_naive(asked, count, _peak),
-        naive_chips_by_bandwidth=_naive(asked, count, _bandwidth),
+        naive_chips=naive(asked, count, peak),
+        naive_chips_by_bandwidth=naive(asked, count, bandwidth),
         chips=chips,
-        chips_interval=_interval(asked, chips),
+        chips_interval=chips_interval(asked, chips),
         ratio=None if chips is None else chips / count,
         ceiling=1.0 if asked.same and ceiling < 1.0 else ceiling,
         ceiling_chips=top.chips,
-        binding=_binds(asked, shown),
+        binding=binds(asked, shown),
         fixed_plan_chips=count if asked.same else fixed,
         fixed_plan_ceiling=fixed_top,
-        power_ratio=_ratio(asked, chips, count, "tdp_w"),
-        power_mw=_power_mw(other, chips),
-        energy_ratio=_energy(asked, chips, count, shown),
-        cost_ratio=_cost(asked, chips, count),
+        power_ratio=power_ratio(asked, chips, count),
+        power_mw=power_mw(other, chips),
+        energy_ratio=energy_ratio(asked, chips, count, shown),
+        cost_ratio=cost_ratio(asked, chips, count),
         plan=None if found is None else plan_words(found.question),
-        figures=None if found is None else _figures(found, asked),
-        curve=_curve(asked, top, shown),
+        figures=None if found is None else figures(found, asked),
+        curve=curve(asked, top, shown),
         sensitivities=tornado(asked, shown),
         configs_tried=len(other.found) + len(target.found),
+        link_rates={
+            side.base.setting.chip.id: link_rates(side.base.setting.chip).to_dict() for side in (target, other)
+        },
         assumptions=asked.said,
     )
-
-
-def _target_words(asked: Asked, count: int) -> dict[str, Any]:
-    point, base = asked.point, asked.target.base
-    return {
-        "chip": base.setting.chip.id,
-        "chips": count,
-        "precision": base.setting.precision.name,
-        **_figures(point, asked),
-        "plan": plan_words(point.question),
-        "power_mw": _power_mw(asked.target, count),
-    }
-
-
-def _figures(point: Point, asked: Asked) -> dict[str, Any]:
-    """Return what a number of chips does."""
-    found = answer(point.question)
-    cluster = asked.target if point is asked.point else asked.other
-    rate = cluster.reliability.failures_per_1000_node_days
-    nodes = max(1.0, point.chips / cluster.node)
-    return {
-        "step_time_s": point.step_s,
-        "global_batch": int(point.question.work.global_batch),
-        "useful_tokens_per_s": point.useful_tokens_per_s,
-        "mfu": found.mfu,
-        "goodput": point.goodput,
-        "hours_between_interruptions": mtti_s(nodes, rate) / 3600.0 if rate else None,
-        "memory_gb_per_chip": found.memory.total * point.question.setting.devices / 1e9,
-    }
-
-
-def _peak(side: Cluster) -> float | None:
-    return rate_of(side.base.setting.chip, side.base.setting.precision.format)
-
-
-def _bandwidth(side: Cluster) -> float | None:
-    return number(side.base.setting.chip, "memory", "bandwidth_gb_s", "mid")
-
-
-def _naive(asked: Asked, count: int, of: Callable[[Cluster], float | None]) -> int:
-    """Return the chips that have as much of something together, exactly."""
-    mine, theirs = of(asked.target), of(asked.other)
-    if mine is None or theirs is None:
-        return 0
-    return math.ceil(Fraction(repr(mine)) * count / Fraction(repr(theirs)))
-
-
-def _fixed(asked: Asked) -> tuple[int | None, float]:
-    """Return the chips it takes with the target's own plan, only the replicas being more, and that plan's ceiling."""
-    words = plan_words(asked.point.question)
-    given = wanted_of({name: words[name] for name in PARTS if not isinstance(words[name], bool)})
-    given["sequence_parallel"] = float(words["sequence_parallel"])
-    side = Cluster(asked.other.base, asked.other.reliability, {**given, **asked.other.given}, asked.other.batches)
-    top = side.best(ALL)
-    found = side.smallest(asked.useful, asked.most)
-    ceiling = 0.0 if top is None else top.useful_tokens_per_s / asked.useful
-    return (None if found is None else found.chips), ceiling
-
-
-def _interval(asked: Asked, chips: int | None) -> tuple[int | None, int | None]:
-    """Return the chips at both ends of what the predictions of both sides leave open, independent of each other.
-
-    A chip against itself leaves nothing open: what is wrong of one side is wrong of the other.
-    """
-    if asked.same:
-        return chips, chips
-    width = math.hypot(*(_log_width(question) for question in (asked.point.question, _sample(asked))))
-    if asked.target.base.setting.chip.id == asked.other.base.setting.chip.id:
-        width = 0.0
-    ends = [asked.other.smallest(asked.useful * math.exp(sign * width), asked.most) for sign in (-1.0, 1.0)]
-    low, high = (None if end is None else end.chips for end in ends)
-    return low, high
-
-
-def _sample(asked: Asked) -> Question:
-    top = asked.other.best(ALL)
-    assert top is not None
-    return top.question
-
-
-def _log_width(question: Question) -> float:
-    found = answer(question)
-    low, high, _ = interval(question, found)
-    return 0.5 * math.log(high / low)
-
-
-def _binds(asked: Asked, point: Point) -> str:
-    """Return what keeps N chips from doing N times as much as one: what takes the most time beside the products."""
-    lost = 1.0 - point.goodput
-    found = answer(point.question)
-    kind = binding(found)
-    share = 1.0 - found.mfu
-    if lost > 0.5 * share and lost > 0.1:
-        return "failures"
-    work = point.question.work
-    if point.chips == asked.other.counts[-1] or work.global_batch <= point.question.plan.dp:
-        return "batch"
-    return kind
-
-
-def _tdp(side: Cluster) -> float | None:
-    return number(side.base.setting.chip, "power", "tdp_w", "mid")
-
-
-def _ratio(asked: Asked, chips: int | None, count: int, key: str) -> float | None:
-    mine, theirs = _tdp(asked.target), _tdp(asked.other)
-    if chips is None or mine is None or theirs is None or key != "tdp_w":
-        return None
-    return chips * theirs / (count * mine)
-
-
-def _power_mw(side: Cluster, chips: int | None) -> float | None:
-    tdp = _tdp(side)
-    return None if chips is None or tdp is None else chips * tdp / 1e6
-
-
-def _energy(asked: Asked, chips: int | None, count: int, point: Point) -> float | None:
-    """Return energy for the same tokens over that of the target: power over speed."""
-    power = _ratio(asked, chips, count, "tdp_w")
-    return None if power is None else power * asked.useful / point.useful_tokens_per_s
-
-
-def _cost(asked: Asked, chips: int | None, count: int) -> float | None:
-    """Return the price of the chips over that of the target's, where both prices are given."""
-    price = {
-        side.base.setting.chip.id: asked.prices.get(side.base.setting.chip.id) for side in (asked.target, asked.other)
-    }
-    mine, theirs = price[asked.target.base.setting.chip.id], price[asked.other.base.setting.chip.id]
-    if chips is None or mine is None or theirs is None:
-        return None
-    return chips * theirs / (count * mine)
-
-
-def _curve(asked: Asked, top: Point, shown: Point) -> list[dict[str, Any]]:
-    """Return points that no smaller number of chips passes, thinned, with what binds at each."""
-    rising: list[Point] = []
-    for chips in sorted(asked.other.found):
-        point = asked.other.found[chips]
-        if point is not None and (not rising or point.useful_tokens_per_s > rising[-1].useful_tokens_per_s):
-            rising.append(point)
-    beyond = [p for n, p in sorted(asked.other.found.items()) if p is not None and n > top.chips]
-    chosen = [*_thinned(rising, SHOWN), *_thinned(beyond, SHOWN // 4)]
-    if shown not in chosen:
-        chosen.append(shown)
-    return [
-        {
-            "chips": point.chips,
-            "ratio": point.useful_tokens_per_s / asked.useful,
-            "useful_tokens_per_s": point.useful_tokens_per_s,
-            "mfu": answer(point.question).mfu,
-            "goodput": point.goodput,
-            "binding": _binds(asked, point),
-            "plan": plan_words(point.question),
-        }
-        for point in sorted(chosen, key=lambda point: point.chips)
-    ]
-
-
-def _thinned(points: list[Point], most: int) -> list[Point]:
-    if len(points) <= most:
-        return points
-    low, high = math.log(points[0].chips), math.log(points[-1].chips)
-    wanted = [low + (high - low) * k / (most - 1) for k in range(most)]
-    places = {min(range(len(points)), key=lambda i: abs(math.log(points[i].chips) - w)) for w in wanted}
-    return [points[i] for i in sorted(places | {len(points) - 1})]
-
-
-def tornado(asked: Asked, point: Point) -> list[dict[str, Any]]:
-    """Return how the substitute's throughput moves over the uncertainty of each input, the largest first.
-
-    Widths are one sigma of the efficiencies, and a factor of two for the failure rate; the plan is kept.
-    """
-    from perfcore import efficiency
-
-    known = efficiency.for_chip(point.question.setting.chip.id)
-    shared = efficiency.shared()
-    bits = point.question.setting.precision.bits
-    sizes = {
-        "gemm rate": getattr(known, f"gemm_{bits}bit_width"),
-        "attention rate": known.attention_width,
-        "memory bandwidth": shared.widths["memory_efficiency"],
-        "link bandwidth": shared.widths["link_efficiency"],
-        "network bandwidth": shared.widths["network_efficiency"],
-        "latencies": shared.widths["network_latency_s"],
-    }
-    slopes = sensitivities(point.question, point.step_s)
-    found = []
-    for name, width in sizes.items():
-        low, high = sorted(math.exp(-slopes[name] * sign * width) for sign in (-1.0, 1.0))
-        found.append({"input": name, "width": width, "throughput_low": low, "throughput_high": high})
-    kept = asked.other.reliability
-    nodes = max(1.0, point.chips / asked.other.node)
-    ends = [
-        replace(kept, failures_per_1000_node_days=kept.failures_per_1000_node_days * f).goodput(nodes) / point.goodput
-        for f in (2.0, 0.5)
-    ]
-    found.append({"input": "failures", "width": 2.0, "throughput_low": ends[0], "throughput_high": ends[1]})
-    return sorted(found, key=lambda one: one["throughput_low"] - one["throughput_high"])

@@ -220,6 +220,13 @@ KEYS = {
     "bandwidth_gb_s": Term(
         "number", "GB/s", "bandwidth: of all memory, of one stack, of a cache as a whole, or both ways of one link"
     ),
+    "silicon_count": Term("count", "", "links of the die, when more than the part has"),
+    "silicon_gb_s": Term(
+        "number",
+        "GB/s",
+        "rate a link could run at by its die, both directions, when above what it can be programmed to",
+    ),
+    "reported_gb_s": Term("number", "GB/s", "rate of a link as its seller or the press prints it, when another"),
     "shipped_gb_s": Term("number", "GB/s", "rate a link ships at, when below what it can be programmed to"),
     "to_volatile_memory": Term("yes_no", "", "the link leads to volatile memory and does not count"),
     "capacity_gb": Term("number", "10^9 B", "memory capacity"),

@@ -9,10 +9,12 @@ from perfcore.plots.inline import CORNERS, X_NAME, Y_NAME
 from perfcore.plots.shapes import GRID, INK, Frame, Mark, Picture, Text, power_label
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["SUFFIXES", "figure_of", "needs_matplotlib", "save"]
+__all__ = ["SUFFIXES", "figure_of", "needs_matplotlib", "save", "save_figure"]
 
 DPI = 100.0
 POINT = 72.0 / DPI  # points of a pixel
@@ -125,14 +127,25 @@ def _text(axes: "Axes", text: Text) -> None:
 
 def save(picture: Picture, path: Path) -> None:
     """Write a picture as SVG, PNG or PDF, the same bytes each time."""
+    save_figure(lambda: figure_of(picture), path, picture.title)
+
+
+def save_figure(make: "Callable[[], Figure]", path: Path, title: str) -> None:
+    """Write what ``make`` draws as SVG, PNG or PDF, the same bytes each time.
+
+    Raises
+    ------
+    PerfcoreError
+        If the file cannot be written.
+    """
     from matplotlib import rc_context
     from matplotlib.backends import backend_agg, backend_pdf, backend_svg
 
     suffix = path.suffix.lower()
     metadata: dict[str, dict[str, Any]] = {
-        ".svg": {"Date": None, "Creator": None, "Title": picture.title},
-        ".pdf": {"CreationDate": None, "Creator": None, "Producer": None, "Title": picture.title},
-        ".png": {"Software": None, "Title": picture.title},
+        ".svg": {"Date": None, "Creator": None, "Title": title},
+        ".pdf": {"CreationDate": None, "Creator": None, "Producer": None, "Title": title},
+        ".png": {"Software": None, "Title": title},
     }
     canvas = {
         ".svg": backend_svg.FigureCanvasSVG,
@@ -140,7 +153,7 @@ def save(picture: Picture, path: Path) -> None:
         ".png": backend_agg.FigureCanvasAgg,
     }[suffix]
     with rc_context({"svg.hashsalt": "perfcore", "svg.fonttype": "none", "font.family": "DejaVu Sans"}):
-        figure = figure_of(picture)
+        figure = make()
         canvas(figure)
         try:
             figure.savefig(path, format=suffix[1:], dpi=2 * DPI if suffix == ".png" else DPI, metadata=metadata[suffix])
