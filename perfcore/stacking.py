@@ -190,7 +190,7 @@ def _changed(base: Question, link_gb_s: float | None, local_steps: int, said: li
     if steps > 1:
         base = replace(base, gradient_bytes=base.soft().gradient_bytes / steps)
         said.append(
-            f"gradients averaged every {steps} steps: their traffic is cut by that; what it costs in learning is not counted"
+            f"gradients averaged every {steps} steps: their traffic is cut by that; its cost in learning is not counted"
         )
     return base
 

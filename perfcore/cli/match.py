@@ -116,10 +116,10 @@ def _head(found: "Match") -> list[str]:
     answer = "no number of them" if chips is None else f"{chips:,}"
     ends = " to ".join("none" if end is None else f"{end:,}" for end in (low, high))
     fixed = "no number" if found.fixed_plan_chips is None else f"{found.fixed_plan_chips:,}"
+    speed = f"step {target['step_time_s']:.4g} s, MFU {target['mfu']:.1%}, goodput {target['goodput']:.1%}"
     lines = [
         styled(f"{found.with_chip} for {target['chips']:,} x {target['chip']}", bold=True),
-        f"  target            {target['useful_tokens_per_s']:,.0f} useful tokens/s: step {target['step_time_s']:.4g} s, "
-        f"MFU {target['mfu']:.1%}, goodput {target['goodput']:.1%}",
+        f"  target            {target['useful_tokens_per_s']:,.0f} useful tokens/s: {speed}",
         f"  by peak           {found.naive_chips:,} chips; by memory bandwidth {found.naive_chips_by_bandwidth or 0:,}",
         f"  really            {answer}   (80 % interval {ends})",
         f"  with the target's plan, more replicas   {fixed}; at most {found.fixed_plan_ceiling:.2f} of the target",
@@ -163,11 +163,8 @@ def _mixed(found: "Match") -> list[str]:
     if found.mixed is None:
         return []
     other = found.mixed["beside"]
-    return [
-        "",
-        f"beside {other['chips']:,} x {other['chip']}, which take {other['sequences']:g} sequences of a step: "
-        f"{found.mixed['chips']:,} x {found.with_chip} for the other {found.mixed['sequences']:g}",
-    ]
+    theirs = f"beside {other['chips']:,} x {other['chip']}, which take {other['sequences']:g} sequences of a step"
+    return ["", f"{theirs}: {found.mixed['chips']:,} x {found.with_chip} for the other {found.mixed['sequences']:g}"]
 
 
 def _rest(found: "Match") -> list[str]:
