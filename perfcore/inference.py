@@ -235,14 +235,15 @@ def _memory(asked: ServingQuestion) -> dict[str, Any]:
 
 def _loaded_s(asked: ServingQuestion) -> float:
     """Return the time to the first token beside decoding sequences: half a step of waiting, then chunk by chunk."""
-    room = max(1.0, asked.engine.chunk_tokens - asked.sequences)
+    stages = asked.plan.pp
+    room = max(1.0, asked.engine.chunk_tokens - asked.sequences / stages)
     chunks = math.ceil(asked.prompt / room)
     context = asked.prefix + asked.prompt + 0.5 * asked.output
     part = asked.prompt / chunks
-    step = Tokens(asked.sequences, context, part, part, asked.prefix + 0.5 * (asked.prompt - part))
+    step = Tokens(asked.sequences, context, part * stages, part, asked.prefix + 0.5 * (asked.prompt - part))
     formats = asked.setting.formats()
     mixed = total_s(serving_step(asked.model, asked.plan, step, formats, asked.machine, asked.engine))
-    return 0.5 * total_s(asked.continuous()) + chunks * mixed
+    return 0.5 * total_s(asked.continuous()) + mixed * (chunks + stages - 1.0) / stages
 
 
 def _kv_bytes_per_token(asked: ServingQuestion) -> float:

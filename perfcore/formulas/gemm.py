@@ -98,13 +98,12 @@ def few_rows_flop(m: float, n: float, k: float, batch: float, units: float) -> f
         if m >= ARRAY:
             return compute_flop(m, n, k, batch, units)
         return 2.0 * batch * math.ceil(m / 8.0) * 8.0 * math.ceil(n / ARRAY) * ARRAY * math.ceil(k / ARRAY) * ARRAY
-    if m <= VECTOR_ROWS:
-        return VECTOR_COST * 2.0 * batch * m * n * k
     wide = 1.10 * tile_flop(m, n, k, batch, 64.0, 256.0, units)
     even = 1.15 * tile_flop(m, n, k, batch, 64.0, 128.0, units)
     low = 1.30 * tile_flop(m, n, k, batch, 32.0, 128.0, units)
     lowest = LOWEST_TILE * tile_flop(m, n, k, batch, 16.0, 128.0, units)
-    return min(compute_flop(m, n, k, batch, units), units * min(min(wide, even), min(low, lowest)))
+    tiled = min(compute_flop(m, n, k, batch, units), units * min(min(wide, even), min(low, lowest)))
+    return min(tiled, VECTOR_COST * 2.0 * batch * m * n * k) if m <= VECTOR_ROWS else tiled
 
 
 def gemm_bytes(m: float, n: float, k: float, batch: float, element_bytes: float) -> float:
