@@ -109,11 +109,19 @@ def _on_gpu(file: Path | None, verify: bool, quick: bool, say: Any) -> Outcome:
 
 
 def _document(found: "Measurement | None", verification: Any, written: Path | None) -> dict[str, Any]:
+    beside = {} if found is None or found.kind != "gpu" else {"comparison": _compared(found)}
     return {
         "measurement": None if found is None else found.to_dict(),
+        **beside,
         "file": None if written is None else str(written),
         "verification": None if verification is None else verification.to_dict(),
     }
+
+
+def _compared(found: "Measurement") -> dict[str, Any]:
+    from perfcore.measure.gpu_match import compared
+
+    return compared(found)
 
 
 def _progress(said: str) -> None:
@@ -132,6 +140,8 @@ def _lines(found: "Measurement | None", verification: Any, written: Path | None)
         click.echo("\r\033[K", nl=False, err=True)
     if found is not None:
         yield from _measured(found)
+    if found is not None and found.kind == "gpu":
+        yield from _beside_datasheet(found)
     if verification is not None:
         yield from _verified(verification)
     if written is not None:
@@ -145,6 +155,32 @@ def _measured(found: "Measurement") -> Iterator[str]:
     if figures:
         head = ("figure", "best", "median", "unit", "spread", "")
         yield "\n" + text_table(head, [_row(one) for one in figures], right=[1, 2, 4], indent="  ")
+
+
+def _beside_datasheet(found: "Measurement") -> Iterator[str]:
+    """Yield medians beside the datasheet, and what was not measured."""
+    told = _compared(found)
+    rows = [("TPP", told["tpp"]), *((f"ridge {form}", one) for form, one in told["ridge_flop_per_byte"].items())]
+    if told["chip"]:
+        yield f"\nbeside the datasheet of {told['chip']} (median, not best)"
+        cells = [
+            (name, _four(one["measured"]), _four(one["specified"]), f"{one['share']:.1%}")
+            for name, one in (*told["rates"].items(), *rows)
+            if one["specified"]
+        ]
+        yield text_table(("", "measured", "datasheet", "share"), cells, right=[1, 2, 3], indent="  ")
+    else:
+        yield f"\nno datasheet: {found.device.get('catalogue_by')}"
+    yield from (f"  not measured: {name}: {why}" for name, why in found.conditions["skipped"].items())
+
+
+def _four(value: float) -> str:
+    """Return four digits, or all before the point.
+
+    >>> _four(15831.2), _four(178.57)
+    ('15,831', '178.6')
+    """
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def _title(found: "Measurement") -> str:
@@ -181,4 +217,5 @@ def _verified(verification: Any) -> Iterator[str]:
         for row in verification.rows
     ]
     yield text_table(("kernel", "predicted us", "measured us", "error"), rows, right=[1, 2, 3], indent="  ")
+    yield from (f"  not run: {name}: {why}" for name, why in verification.skipped.items())
     yield f"  median size of the error {verification.median_abs:.1%}"

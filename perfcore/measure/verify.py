@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from perfcore.errors import PerfcoreError
@@ -48,9 +48,10 @@ class Checked:
 
 @dataclass(frozen=True)
 class Verification:
-    """All kernels of one run, and how far off the predictions are."""
+    """All kernels of one run, how far off the predictions are, and why some did not run."""
 
     rows: tuple[Checked, ...]
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def median_abs(self) -> float:
@@ -63,6 +64,7 @@ class Verification:
         kinds = dict.fromkeys(row.kind for row in self.rows)
         return {
             "rows": [row.to_dict() for row in self.rows],
+            "skipped": dict(self.skipped),
             "n": len(errors),
             "median_abs": self.median_abs,
             "mean_abs": statistics.mean(errors),
