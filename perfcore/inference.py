@@ -9,10 +9,8 @@ from perfcore import models
 from perfcore.counts import MOST, whole
 from perfcore.formulas.records import Machine
 from perfcore.formulas.serving import serving_step, total_s
-from perfcore.formulas.serving_layer import Tokens
-from perfcore.machine import efficiency_words
 from perfcore.formulas.serving_layer import Served, Tokens
-from perfcore.machine import known_id
+from perfcore.machine import efficiency_words
 from perfcore.models import ModelFile
 from perfcore.questions import plan_of
 from perfcore.serving_inputs import (

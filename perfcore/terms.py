@@ -8,7 +8,6 @@ from perfcore.speed_terms import (
     ROOFLINE_KEYS,
     Term,
 )
-from perfcore.speed_terms import CALIBRATION_KEYS, ENGINE_KEYS, MEASURED_KEYS, MODEL_KEYS, ROOFLINE_KEYS, Term
 
 # Bit length of the multiply inputs. TF32 counts its 19 significant bits: the market's reading.
 FORMATS = {
