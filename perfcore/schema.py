@@ -15,7 +15,7 @@ Problem = tuple[str, str]
 # A table's keys: None where the kind is that of the term of the same name, else the keys of the table below.
 Shape = Mapping[str, Any]
 
-NEEDED = {"conflict": ("key", "others", "reason"), "others": ("value",), "evidence": ("keys",)}
+NEEDED = {"cache": ("name",), "conflict": ("key", "others", "reason"), "others": ("value",), "evidence": ("keys",)}
 LARGEST_NUMBER = Decimal("1e30")
 SMALLEST_NUMBER = Decimal("1e-12")
 MOST_DIGITS = 60
@@ -85,6 +85,7 @@ CHIP: Shape = {
     "vector_peak_dense_tflops": _RATES,
     "uncapped_peak_dense_tflops": _RATES,
     "die": dict.fromkeys(("role", "count", "area_mm2", "transistor", "process", "transistors_billion", "note")),
+    "cache": dict.fromkeys(("name", "capacity_mb", "bandwidth_gb_s", "note")),
     "memory": dict.fromkeys(("type", "stacks", "bandwidth_gb_s", "capacity_gb", "note")),
     "link": dict.fromkeys(("name", "count", "bandwidth_gb_s", "shipped_gb_s", "to_volatile_memory", "note")),
     "power": dict.fromkeys(("tdp_w",)),
