@@ -42,4 +42,23 @@ SILICON_KEYS = {
     "save_s": Term("share", "s", "time a checkpoint stops the work for"),
     "restart_s": Term("share", "s", "time from an interruption until the work goes on"),
     "interval_s": Term("number", "s", "time of work between two checkpoints"),
+    "reticle_mm2": Term("number", "mm2", "largest field a scanner exposes at once"),
+    "variants": Term("words", "", "processes of chip files whose density is compared with this one"),
+    "reported_yield": Term("tables", "", "a yield that someone reported of dies of this process"),
+    "made": Term("word", "", "what the dies are"),
+    "rack": Term("table", "", "what one rack of a system holds"),
+    "chips_per_rack": Term("count", "", "chips of one rack, racks without chips shared out"),
+    "rack_kw": Term("number", "kW", "power of one rack"),
 }
+
+# What a process file says beside the facts that rules read.
+PROCESS_NUMBERS = (
+    "wafer_cost_usd",
+    "wafer_diameter_mm",
+    "reticle_mm2",
+    "transistor_density_mtr_mm2",
+    "defects_per_cm2",
+    "clustering",
+)
+REPORTED_YIELD = ("made", "area_mm2", "die_yield", "note")
+RACK = ("chips_per_rack", "rack_volume_ft3", "rack_kw", "note")
