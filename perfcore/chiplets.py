@@ -158,7 +158,7 @@ def split(
         on=day,
         status_one_package=together,
         status_apart=apart,
-        notes=tuple(_notes(one is None, area, made)),
+        notes=tuple(_notes(one is None, item, area, made)),
     )
 
 
@@ -211,8 +211,10 @@ def _statuses(values: Values, count: int, on: date) -> tuple[str, str]:
     return together, alone
 
 
-def _notes(too_large: bool, area: float, made: Process) -> list[str]:
+def _notes(too_large: bool, item: Item, area: float, made: Process) -> list[str]:
     notes = [SUMMED]
+    if not metrics_of(item)[AREA].is_point:  # type: ignore[union-attr]
+        notes.append(f"The area is only known as an interval; its middle, {area:g} mm2, is taken.")
     if too_large:
         notes.append(f"One die of {area:g} mm2 is larger than the reticle ({made.number('reticle_mm2'):g} mm2).")
     if "clustering" not in made.numbers:

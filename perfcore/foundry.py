@@ -59,7 +59,7 @@ class FoundryGate:
     """
 
     name: str
-    applicable_die_area_mm2: float
+    applicable_die_area_mm2: float  # the middle, where the file has an interval
     process: str
     high_bandwidth_memory: bool
     year: int

@@ -27,6 +27,7 @@ PAGES = (
     "validation.md",
     "validation.svg",
     "kernels.md",
+    "silicon.md",
 )
 
 
