@@ -272,8 +272,8 @@ def scenario() -> str:
     ends = [number(float(f"{end / 1e6:.2g}")) for end in (out.low, out.median, out.high)]
     return f"""## Scenarios
 
-`perfcore.scenarios` draws guesses, with a seed. CNAS (2023) put chips smuggled by one way at 18,000, 95 % from 1,600 to
-200,000. If all were A100, {out.draws:,} draws with seed {out.seed} give {ends[1]} million TPP, 95 % from {ends[0]} to
-{ends[2]}. `tornado` says which guess an answer hangs on most. Of the 2025 figure (median 140,000) the upper end is
-published in words only, so it is not computed.
+`perfcore.scenarios` draws guesses, with a seed. CNAS (2023) gives for its cloud pathway a median of 18,000 chips, 95 %
+from 1,600 to 200,000. If all were A100, {out.draws:,} draws with seed {out.seed} give {ends[1]} million TPP, 95 % from
+{ends[0]} to {ends[2]} million. `tornado` says which guess an answer hangs on most. Of the figure of 2025 (median 140,000)
+the upper end is published in words only, so it is not computed.
 """
