@@ -274,6 +274,6 @@ def scenario() -> str:
 
 `perfcore.scenarios` draws guesses, with a seed. CNAS (2023) gives for its cloud pathway a median of 18,000 chips, 95 %
 from 1,600 to 200,000. If all were A100, {out.draws:,} draws with seed {out.seed} give {ends[1]} million TPP, 95 % from
-{ends[0]} to {ends[2]} million. `tornado` says which guess an answer hangs on most. Of the figure of 2025 (median 140,000)
-the upper end is published in words only, so it is not computed.
+{ends[0]} to {ends[2]} million. `tornado` says which guess an answer hangs on most. Of the figure of 2025 (median
+140,000) the upper end is published in words only, so it is not computed.
 """

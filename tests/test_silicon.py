@@ -282,6 +282,13 @@ def test_nominal_and_reached_density_disagree() -> None:
     assert foundry_gate("a100", "n7", None, 2026).overcome == "no"  # 54.2 billion by its file
 
 
+def test_the_limit_itself_is_not_below_it(tmp_path: Path) -> None:
+    """60 million on one mm2: 500 mm2 are 30 billion, which "fewer than 30 billion" leaves out; 499 are 29.94."""
+    path = tmp_path / "own.toml"
+    path.write_text('name = "own"\nproduct = "logic"\nnode_nm = 7\ntransistor_density_mtr_mm2 = 60\n')
+    assert [foundry_gate(area, path, True, 2026).overcome for area in (499.0, 500.0)] == ["yes", "no"]
+
+
 @pytest.mark.parametrize(("chip", "tpp"), [("a100", 2763), ("mi325x", 4102), ("b200", 5192), ("h100", 5937)])
 def test_tpp_that_thirty_billion_transistors_carry(chip: str, tpp: int) -> None:
     assert carried(30, (chip,))[0].tpp == pytest.approx(tpp, abs=1)
