@@ -137,20 +137,6 @@ MODEL: Shape = {
     **CITED,
 }
 
-_CONSTANTS = ("overlap", "elementwise_factor", "attention_factor", "link_factor")
-_STRUCTURE = (
-    *("attention_version", "tensor_overlap", "data_overlap", "gradient_bytes", "pipeline_overlap", "logit_bytes"),
-    *("fused_experts", "deduplicated", "expert_factor", "launch_us", "single_network_port", "straggler"),
-    *("slice_straggler", "embedding_layers", "interleaving"),
-)
-SOFTWARE: Shape = {
-    **dict.fromkeys(("name", "aliases", "note", "frameworks", "default_for", "measured_site", "storage")),
-    "structure": dict.fromkeys(_STRUCTURE),
-    **{table: dict.fromkeys(_CONSTANTS) for table in ("neutral", "neutral_width", "fitted")},
-    "fit": dict.fromkeys(("rows", "sources", "residual", "note")),
-    **CITED,
-}
-
 # What kernels of a chip generation reach: shares of datasheet rates, from kernels alone and fitted to step times.
 SHARES = ("gemm_16bit", "gemm_8bit", "gemm_4bit", "attention")
 COMMON = (

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from perfcore import models
 from perfcore.clusters import Cluster, Point, Progress, Reliability
 from perfcore.counts import whole
 from perfcore.errors import PerfcoreError
 from perfcore.fleets import beside as fleet_beside
+from perfcore.formulas.records import Work
 from perfcore.links import link_rates, link_sweep
 from perfcore.matching import (
     ALL,
@@ -29,6 +30,7 @@ from perfcore.matching import (
     target_words,
     tornado,
 )
+from perfcore.models import ModelFile
 from perfcore.questions import Question, plan_of
 from perfcore.spoken import plan_words
 from perfcore.training import setting_of, wanted_of, work_of
@@ -125,32 +127,54 @@ def match(
     known = models.load(model)
     work = work_of(known, global_batch, seq, said)
     kept = Reliability(
-        *(_at_least_0(n, v) for n, v in (("failures", failures), ("save", save_s), ("restart", restart_s)))
+        _at_least_0("failures", failures), _at_least_0("save-s", save_s), _at_least_0("restart-s", restart_s)
     )
-    batches = () if critical_batch is None else tuple(work.global_batch * 2.0**k for k in range(6))
-    if critical_batch is not None and not 0 < critical_batch < math.inf:
-        raise PerfcoreError(f"--critical-batch: found {critical_batch!r}; allowed: tokens above 0")
-    wanted = wanted_of(given)
-    sides = []
-    for name, joined, used, form in (
-        (chip, system, software, precision),
-        (with_chip, with_system, with_software, with_precision or precision),
-    ):
-        words: list[str] = []
-        setting = setting_of(name, joined, used, form, words)
-        said += [f"{setting.chip.id}: {sentence}" for sentence in words]
-        base = Question(known.record, setting, 1, plan_of(), work)
-        sides.append(Cluster(base, kept, wanted, batches, critical_batch, progress))
-    sides[1].base = _changed(sides[1].base, link_gb_s, local_steps, said)
+    shared = _Shared(
+        known, work, kept, wanted_of(given), _batches(work, critical_batch), critical_batch, progress, said
+    )
+    first = _side(shared, chip, system, software, precision)
+    second = _side(shared, with_chip, with_system, with_software, with_precision or precision)
+    second.base = _changed(second.base, link_gb_s, local_steps, said)
     said += _failure_words(kept)
-    point = _best_up_to(sides[0], count, said)
-    asked = Asked(sides[0], point, sides[1], whole("--max-chips", max_chips, most=MOST_CHIPS), prices or {}, said)
+    point = _best_up_to(first, count, said)
+    asked = Asked(first, point, second, whole("--max-chips", max_chips, most=MOST_CHIPS), prices or {}, said)
     found = _matched(asked, count)
     if links:
         found = replace(found, links=link_sweep(asked.other, found.chips or found.ceiling_chips, links))
     if beside is not None:
         found = replace(found, mixed=_mixed(asked, beside, precision))
     return found
+
+
+class _Shared(NamedTuple):
+    """What both sides of a question share."""
+
+    known: ModelFile
+    work: Work
+    kept: Reliability
+    wanted: Mapping[str, float]
+    batches: tuple[float, ...]
+    critical_batch: float | None
+    progress: Progress
+    said: list[str]
+
+
+def _batches(work: Work, critical_batch: float | None) -> tuple[float, ...]:
+    """Return the batches to try: the model's own, and with a critical batch up to 32 times that."""
+    if critical_batch is None:
+        return ()
+    if not (isinstance(critical_batch, int | float) and 0 < critical_batch < math.inf):
+        raise PerfcoreError(f"--critical-batch: found {critical_batch!r}; allowed: tokens above 0")
+    return tuple(work.global_batch * 2.0**k for k in range(6))
+
+
+def _side(shared: _Shared, chip: str, system: str | None, software: str | None, precision: str | None) -> Cluster:
+    """Return one side of the question."""
+    words: list[str] = []
+    setting = setting_of(chip, system, software, precision, words)
+    shared.said.extend(f"{setting.chip.id}: {sentence}" for sentence in words)
+    base = Question(shared.known.record, setting, 1, plan_of(), shared.work)
+    return Cluster(base, shared.kept, shared.wanted, shared.batches, shared.critical_batch, shared.progress)
 
 
 def _mixed(asked: Asked, beside: str, precision: str | None) -> dict[str, Any] | None:

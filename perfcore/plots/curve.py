@@ -69,7 +69,7 @@ def _lines(axes: "Axes", found: "Match") -> None:
     naive = [n / found.naive_chips for n in chips]
     axes.plot(chips, naive, color=COLOURS[6], linewidth=1.2, linestyle=(0, (5, 3)), label="by peak alone")
     ratios = [point["ratio"] for point in found.curve]
-    axes.plot(chips, ratios, color=COLOURS[0], linewidth=1.6, zorder=2)
+    axes.plot(chips, ratios, color=COLOURS[0], linewidth=1.7, zorder=2)
     axes.axhline(1.0, color=INK, linewidth=1.0)
     axes.axhline(found.ceiling, color=COLOURS[1], linewidth=1.2, linestyle=(0, (2, 2)))
     axes.annotate(
