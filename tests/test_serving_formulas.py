@@ -476,6 +476,40 @@ def test_the_work_of_experts() -> None:
     assert found == pytest.approx(2 * 1024 * (2 * 3 * 4096 * 14336 / 0.85 + 4096 * 128), rel=CLOSE)
 
 
+# --- memory-bound kernels and logits ----------------------------------------------------------------------------------
+
+
+def test_bytes_of_memory_bound_kernels() -> None:
+    """The recipe, T (24 h + 6 widths of queries, keys and values + 6 f), cut by ranks but for the hidden state."""
+    step = serving.serving_step(LLAMA3_8B, ONE, decode(16.0, 100.0), HALF, READER, FREE)
+    assert step.elementwise_s == 32 * 16 * (24 * 4096 + 6 * (32 + 16) * 128 + 6 * 14336)
+    four = serving.serving_step(LLAMA3_8B, plan(tp=4.0), decode(16.0, 100.0), HALF, READER, FREE)
+    assert four.elementwise_s == 32 * 16 * (24 * 4096 + 6 * (8 + 4) * 128 + 6 * 14336 / 4)
+
+
+def test_bytes_of_sorting_tokens_to_experts() -> None:
+    """16 tokens to 2 experts each: 12 h + 6 f_e bytes a copy, 2.6 times; no dense MLP beside them."""
+    engine = FREE._replace(expert_factor=2.6)
+    step = serving.serving_step(MIXTRAL, ONE, decode(16.0, 100.0), HALF, READER, engine)
+    copies = 2.6 * 16 * 2 * (12 * 4096 + 6 * 14336)
+    assert step.elementwise_s == pytest.approx(32 * (16 * (24 * 4096 + 6 * 48 * 128) + copies), rel=CLOSE)
+    # 8 ranks with whole experts: 110 % of the mean on the busiest; the shared expert's width counts as an MLP's
+    layers = DEEPSEEK_V3._replace(dense_layers=0.0)
+    step = serving.serving_step(layers, plan(tp=8.0, ep=8.0), decode(16.0, 100.0), HALF, READER, engine)
+    copies = 2.6 * 1.1 * 16 * 8 / 8 * (12 * 7168 + 6 * 2048)
+    others = 24 * 7168 + 6 * (16 * 192 + 16 * (192 + 128)) + 6 * 2048 / 8
+    assert step.elementwise_s == pytest.approx(61 * (16 * others + copies), rel=CLOSE)
+
+
+@pytest.mark.parametrize("tp", [1, 4])
+def test_logits_and_their_choice(tp: int) -> None:
+    """16 rows by a part of the vocabulary: 2 bytes a weight, rows in and logits out, 8 bytes a logit to choose."""
+    found = serving.head_s(LLAMA3_8B, plan(tp=tp), 16.0, BYTE, READER, FREE)
+    part = 128256 / tp
+    assert found == 2 * 4096 * part + 16 * 2 * (4096 + part) + 8 * 16 * part
+    assert serving.head_s(LLAMA3_8B, plan(tp=tp), 0.0, BYTE, READER, FREE) == 0.0
+
+
 # --- between ranks ---------------------------------------------------------------------------------------------------
 
 SENDER = READER._replace(memory_bytes_s=math.inf, link_bytes_s=1e9, network_bytes_s=1e8)
@@ -724,6 +758,20 @@ def test_roofline_of_experts() -> None:
     expert = 32 * 2 * 3 * 4096 * 14336
     one, many = (roofline(MIXTRAL, decode(n, 0.0), math.inf, 1.0) for n in (1.0, 64.0))
     assert many - one == pytest.approx(6 * expert, rel=1e-6)
+
+
+@pytest.mark.parametrize(("tp", "dp", "ep"), [(1, 1, 1), (8, 1, 1), (8, 1, 8), (1, 32, 32), (4, 8, 32)])
+def test_roofline_of_a_rank_of_deepseek(tp: int, dp: int, ep: int) -> None:
+    """Of 256 experts those that the 4 tokens of each replica in the group choose; latents on every rank."""
+    tokens = 4.0 * ep / tp if ep > 1 else 4.0
+    chosen = 1 - (1 - 8 / 256) ** tokens
+    experts = chosen * 58 * 256 * 3 * 7168 * 2048 / max(tp, ep)
+    heads = 1536 * 128 * 192 + 512 * 128 * 256 + 128 * 128 * 7168
+    attention = 61 * (7168 * 2112 + heads / tp + 2 * 7168)
+    layers = attention + 3 * 3 * 7168 * 18432 / tp + 58 * (3 * 7168 * 2048 / tp + 7168 * 256)
+    weights = 2 * (layers + experts + 129280 * 7168 / tp + 7168)
+    found = roofline(DEEPSEEK_V3, decode(4.0, 1000.0), math.inf, 1.0, tp=tp, dp=dp, ep=ep)
+    assert found == pytest.approx(weights + 4 * 1000 * 576 * 2 * 61, rel=1e-9)
 
 
 def test_the_roofline_is_the_greater_bound_and_is_shared_by_ranks() -> None:
