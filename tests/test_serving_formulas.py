@@ -510,6 +510,22 @@ def test_logits_and_their_choice(tp: int) -> None:
     assert serving.head_s(LLAMA3_8B, plan(tp=tp), 0.0, BYTE, READER, FREE) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("model", "step", "starts"),
+    [
+        (LLAMA3_8B, decode(16.0, 100.0), 32 * (4 + 1.5) + 1),  # QKV, output, gate and up, down; attention; head
+        (LLAMA3_8B, prefill(100.0), 32 * (4 + 1) + 1),
+        (LLAMA3_8B, Tokens(16.0, 100.0, 100.0, 50.0, 0.0), 32 * (4 + 1.5 + 1) + 1),
+        (MIXTRAL, decode(16.0, 100.0), 32 * (2 + 3 + 1.5) + 1),  # router, two grouped products
+        # MLA: down, queries, two absorbed, output; 3 dense layers, 58 with router, experts and the shared one
+        (DEEPSEEK_V3, decode(16.0, 100.0), 61 * (5 + 1.5) + 3 * 2 + 58 * 5 + 1),
+    ],
+)
+def test_kernels_are_started(model: Model, step: Tokens, starts: float) -> None:
+    machine = READER._replace(memory_bytes_s=math.inf, kernel_s=1.0)
+    assert seconds(model, step, machine) == starts
+
+
 # --- between ranks ---------------------------------------------------------------------------------------------------
 
 SENDER = READER._replace(memory_bytes_s=math.inf, link_bytes_s=1e9, network_bytes_s=1e8)
