@@ -189,6 +189,20 @@ def test_a_tied_matrix_is_kept_once_on_one_stage_and_twice_on_two() -> None:
     assert serving.weight_bytes(tied, plan(pp=2.0), HALF) == serving.weight_bytes(LLAMA3_8B, plan(pp=2.0), HALF)
 
 
+def test_a_tied_matrix_in_eight_bits() -> None:
+    """One matrix of 16 bit on one stage; on the last of two it is beside 16 layers and the final norm."""
+    tied, ends = LLAMA3_8B._replace(tied_embeddings=1.0), 128256 * 4096
+    layers = 8030261248 - 2 * ends - 4096
+    assert serving.weight_bytes(tied, ONE, BYTE) == layers + 4096 + 2 * ends
+    assert serving.weight_bytes(tied, plan(pp=2.0), BYTE) == layers / 2 + 4096 + 2 * ends
+
+
+def test_learned_positions_stay_in_16_bit() -> None:
+    positions = LLAMA3_8B._replace(learned_positions=2048.0)
+    more = serving.weight_bytes(positions, ONE, BYTE) - serving.weight_bytes(LLAMA3_8B, ONE, BYTE)
+    assert more == 2 * 2048 * 4096
+
+
 def test_weights_of_ranks() -> None:
     """Llama 3 8B on 8 ranks: matrices cut in 8, 65 norms of 4,096 on each; on 4 stages 8 layers and one end each."""
     norms = 65 * 4096
@@ -364,6 +378,26 @@ def test_tiles_that_are_compiled_for_the_shape() -> None:
     assert few == 8 * 2 * 4 * 7680 * 4096
 
 
+def test_uneven_loads_fill_half_of_their_last_tile() -> None:
+    """96 rows on average: 2 tiles of 64, 1.25 of 128; 0.93 of the rate; 32 experts dealt over 78 units together."""
+    fitted, h20 = FREE._replace(fitted_tiles=1.0), COUNTER._replace(multiprocessors=78.0)
+    model = MIXTRAL._replace(hidden=1024.0, experts=32.0, top_k=4.0, expert_ffn=1024.0)
+    found = serving_layer.expert_products_s(model, ONE, 768.0, HALF, h20, fitted)
+
+    def way(n: int, k: int, m: float, experts: int, uneven: bool) -> float:
+        ways = []
+        for rows, columns in itertools.product((64, 128, 256), range(16, 257, 16)):
+            if rows * columns <= 256 * 128:
+                high = max(1.0, m / rows + 0.5) if uneven else math.ceil(m / rows)
+                waves = math.ceil(experts * high * -(-n // columns) / 78)
+                ways.append(waves * rows * columns * (1 + 15 * (1 / rows + 1 / columns - 3 / 256)))
+        return 2 * (k + 110) * 78 * min(ways)
+
+    grouped = way(2048, 1024, 96.0, 32, True) + way(1024, 1024, 96.0, 32, True)
+    router = way(32, 1024, 768.0, 1, False)
+    assert found == pytest.approx(router + grouped / 0.93, rel=1e-9)
+
+
 def test_nothing_to_multiply_takes_no_time() -> None:
     for rows, outputs, batch in itertools.product((0.0, 1.0), repeat=3):
         found = serving_layer.product_s(rows, outputs, 1.0, batch, 0.0, 1.0, 2.0, HALF, A100, FREE)
@@ -468,6 +502,19 @@ def test_chosen_experts_alone_are_read() -> None:
     assert stored < read < 1.001 * stored
     many = serving_layer.expert_products_s(MIXTRAL, ONE, 64.0, HALF, READER, FREE)
     assert many > 2 * 8 * 3 * 4096 * 14336
+
+
+@pytest.mark.parametrize("tp", [1, 4])
+def test_shared_experts_are_an_mlp_beside(tp: int) -> None:
+    """DeepSeek-V3's is 3 x 7168 x 2048, cut by tensor-parallel ranks; 3 tokens in and out of both products."""
+    both, routed = (
+        serving_layer.expert_products_s(model, plan(tp=tp), 3.0, HALF, READER, FREE)
+        for model in (DEEPSEEK_V3, DEEPSEEK_V3._replace(shared_ffn=0.0))
+    )
+    width = 2048 / tp
+    assert both - routed == pytest.approx(
+        2 * 3 * 7168 * width + 3 * 2 * ((7168 + 2 * width) + (width + 7168)), rel=1e-9
+    )
 
 
 def test_the_work_of_experts() -> None:
@@ -767,6 +814,17 @@ def test_roofline_of_windows() -> None:
     found = roofline(GEMMA3_27B, prefill(8192.0), 1.0, math.inf)
     assert found <= flop * (1 + CLOSE)
     assert found == pytest.approx(flop, rel=0.01)
+
+
+def test_roofline_of_a_window_after_a_prefix() -> None:
+    """2,000 tokens after 300 with a window of 1,024: the first 724 see 300 to 1,024, the others 1,024."""
+    windowed = ROUND._replace(window=1024.0, window_layers=8.0)
+    near = (724 * (300 + 362) + 1276 * 1024) / 2000
+    found = roofline(windowed, prefill(2000.0, 1.0, 300.0), 1.0, math.inf)
+    full = roofline(ROUND, prefill(2000.0, 1.0, 300.0), 1.0, math.inf)
+    assert full - found == pytest.approx(2000 * (300 + 1000 - near) * 8 * 4 * 4096, rel=1e-9)
+    after = roofline(windowed, prefill(2000.0, 1.0, 5000.0), 1.0, math.inf)
+    assert after - found == pytest.approx(2000 * (1024 - near) * 8 * 4 * 4096, rel=1e-9)
 
 
 def test_roofline_of_experts() -> None:
