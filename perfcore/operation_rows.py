@@ -6,11 +6,7 @@ from dataclasses import dataclass
 from perfcore.formulas.layer import GROUPED, attention_time, memory_bound
 from perfcore.formulas.operations import (
     Operation,
-    all_reduce,
-    all_reduce_bytes,
     decode_attention,
-    exchange,
-    exchange_bytes,
     memory_operation,
     optimizer_count,
     prefill_attention,
@@ -35,9 +31,11 @@ from perfcore.formulas.products import (
     mlp_up,
     output_projection,
     query_key_value,
+    routed_tokens,
     router,
 )
 from perfcore.formulas.records import Engine, Formats, Machine, Model, Plan, Software
+from perfcore.formulas.sent import all_reduce, all_reduce_bytes, exchange, exchange_bytes
 from perfcore.formulas.serving_layer import routed
 from perfcore.formulas.states import stage_parameters
 from perfcore.formulas.traffic import expert_traffic, tensor_traffic
@@ -74,13 +72,16 @@ class Bench:
 
 @dataclass(frozen=True)
 class Row:
-    """One layer of an operation; ``wide`` says that it runs in 16 bit whatever the format, ``link`` that it sends."""
+    """One layer of an operation; ``wide`` says that it runs in 16 bit whatever the format.
+
+    ``ranks`` are those that send to each other, 0 where its bytes cross DRAM.
+    """
 
     name: str
     layers: float
     operation: Operation
     wide: bool = False
-    link: bool = False
+    ranks: float = 0.0
 
 
 Maker = Callable[[Product, bool, float], Operation]  # of a product, whether in 16 bit, and 1.0 for experts
@@ -110,8 +111,8 @@ def _projections(model: Model, plan: Plan, tokens: float, absorbed: bool, make: 
     return [Row(name, model.layers, make(product, wide, 0.0), wide) for name, product, wide in named]
 
 
-def _mlps(model: Model, plan: Plan, tokens: float, make: Maker) -> list[Row]:
-    """Return the products of dense MLPs, of shared and routed experts, and the router."""
+def _mlps(model: Model, plan: Plan, tokens: float, scored: float, make: Maker) -> list[Row]:
+    """Return the products of dense MLPs, of shared and routed experts, and the router over ``scored`` tokens."""
     dense, moe = model.dense_layers, model.layers - model.dense_layers
     found = []
     for name, ffn, layers in (("MLP", model.ffn, dense), ("shared experts", model.shared_ffn, moe)):
@@ -121,7 +122,7 @@ def _mlps(model: Model, plan: Plan, tokens: float, make: Maker) -> list[Row]:
     if moe > 0.0:
         own = routed(model, plan, tokens)
         shape = own.rows, own.chosen, own.width
-        found.append(Row("router", moe, make(router(model, plan, tokens), True, 0.0), wide=True))
+        found.append(Row("router", moe, make(router(model, scored), True, 0.0), wide=True))
         found.append(Row("experts up", moe, make(expert_up(model, *shape), False, 1.0)))
         found.append(Row("experts down", moe, make(expert_down(model, *shape), False, 1.0)))
     return found
@@ -141,7 +142,7 @@ def _served(bench: Bench, tokens: float, heads_of: float, absorbed: bool, attent
 
     found = [*_projections(model, plan, tokens, absorbed, make), Row("attention", model.layers, attention, wide=True)]
     found += [
-        *_mlps(model, plan, tokens, make),
+        *_mlps(model, plan, tokens, tokens, make),
         Row("logits", 1.0, make(logits(model, plan, heads_of), True, 0.0), True),
     ]
     for moe, layers in _kinds(model):
@@ -149,9 +150,11 @@ def _served(bench: Bench, tokens: float, heads_of: float, absorbed: bool, attent
         rest = served_elementwise(model, plan, tokens, moe, bench.wide_flop_s, machine, engine)
         found.append(Row(_elementwise_name(moe), layers, rest, wide=True))
         if plan.tp > 1.0:
-            found.append(Row(f"all-reduce{where}", layers, all_reduce(model, plan, tokens, moe, machine), link=True))
+            found.append(
+                Row(f"all-reduce{where}", layers, all_reduce(model, plan, tokens, moe, machine), ranks=plan.tp)
+            )
         if moe and plan.ep > 1.0:
-            found.append(Row("all-to-all", layers, exchange(model, plan, tokens, machine, engine), link=True))
+            found.append(Row("all-to-all", layers, exchange(model, plan, tokens, machine, engine), ranks=plan.ep))
     return found
 
 
@@ -202,13 +205,13 @@ def _training(bench: Bench) -> list[Row]:
     found = [
         *_projections(model, plan, tokens, False, make),
         Row("attention", model.layers, attention, wide=True),
-        *_mlps(model, plan, tokens, make),
+        *_mlps(model, plan, tokens, routed_tokens(model, plan, tokens), make),
         Row("logits", 1.0, make(logits(model, plan, tokens), True, 0.0), wide=True),
         Row("loss", 1.0, memory_operation(loss, 0.0, wide_peak, machine), wide=True),
     ]
     for moe, layers in _kinds(model):
         found += _trained_rest(bench, tokens, moe, layers)
-    found = [Row(row.name, row.layers * load.batch, row.operation, row.wide, row.link) for row in found]
+    found = [Row(row.name, row.layers * load.batch, row.operation, row.wide, row.ranks) for row in found]
     held = stage_parameters(model, plan, 0.0, 0.0)
     update = memory_operation(optimizer_count(held.dense + held.experts), 0.0, wide_peak, machine)
     return [*found, Row("optimizer", 1.0, update, wide=True)]
@@ -224,17 +227,17 @@ def _trained_rest(bench: Bench, tokens: float, moe: float, layers: float) -> lis
     found = [Row(_elementwise_name(moe), layers, rest, wide=True)]
     if plan.tp > 1.0:
         both = tensor_traffic(model, plan, tokens, moe, machine)
-        sent = 2.0 * all_reduce_bytes(model, plan, tokens, moe)
+        sent = 2.0 * all_reduce_bytes(model, plan, tokens, moe, machine.domain)
         found.append(
             Row(
                 f"all-reduce{_where(model, moe)}",
                 layers,
                 Operation(0.0, sent, both.forward_s + both.backward_s),
-                link=True,
+                ranks=plan.tp,
             )
         )
     if moe and plan.ep > 1.0:
         both = expert_traffic(model, plan, tokens, machine, soft)
-        sent = 2.0 * exchange_bytes(model, plan, tokens, 2.0)
-        found.append(Row("all-to-all", layers, Operation(0.0, sent, both.forward_s + both.backward_s), link=True))
+        sent = 2.0 * exchange_bytes(model, plan, tokens, 2.0, soft.deduplicated, machine.domain)
+        found.append(Row("all-to-all", layers, Operation(0.0, sent, both.forward_s + both.backward_s), ranks=plan.ep))
     return found

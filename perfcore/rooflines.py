@@ -108,7 +108,7 @@ def roofline(
     PerfcoreError
         If something is unknown, contradictory or impossible.
     """
-    items = [_chip(name) for name in chips]
+    items = list({item.path: item for item in map(_chip, chips)}.values())  # a chip that is named twice is one
     if not items:
         raise PerfcoreError("found no chip; name at least one, such as h20")
     texts = [memory] if isinstance(memory, str) else list(memory)
@@ -218,7 +218,9 @@ def _load(
         raise PerfcoreError(f"--tp: found {tp}; {known.name} has {heads} heads; give a divisor of that")
     if tp is None:
         tp = _smallest_group(known, variants, count, length)
-        said.append(f"tp: {tp} ranks, the least power of two that holds weights and cache on every chip")
+        said.append(
+            f"tp: {tp} rank{'s' if tp > 1 else ''}, the least power of two that holds weights and cache on every chip"
+        )
     ep = math.gcd(tp, int(known.record.experts)) if known.record.experts else 1
     return Load(known.record, count, length, tp, ep), said
 
@@ -250,6 +252,8 @@ def _result(variant: _Variant, load: Load | None, said_of_load: list[str]) -> Ro
     item, memory = variant.item, variant.memory
     found, missing = levels(item, memory, variant.system, variant.named)
     operations, said = ([], []) if load is None else _operations(variant, load)
+    joined = any(roof.level in ("chip link", "network") for roof in found) or (load is not None and load.tp > 1)
+    own = [sentence for sentence in variant.said if joined or not sentence.startswith("system:")]
     return Roofline(
         chip=item.id,
         name=item.name,
@@ -262,7 +266,7 @@ def _result(variant: _Variant, load: Load | None, said_of_load: list[str]) -> Ro
         group=None if load is None else _group(item, load),
         phases=[_phase(phase, operations) for phase in PHASES if operations],
         operations=operations,
-        assumptions=[*variant.said, *missing, *said_of_load, *said],
+        assumptions=[*own, *missing, *said_of_load, *said],
     )
 
 

@@ -1,6 +1,13 @@
 """The vocabulary: one name for a formula argument, a spec key, a table column, a CLI label and a JSON key."""
 
-from perfcore.speed_terms import CALIBRATION_KEYS, ENGINE_KEYS, MEASURED_KEYS, MODEL_KEYS, ROOFLINE_KEYS, Term
+from perfcore.speed_terms import (
+    CALIBRATION_KEYS,
+    ENGINE_KEYS,
+    MEASURED_KEYS,
+    MODEL_KEYS,
+    ROOFLINE_KEYS,
+    Term,
+)
 
 # Bit length of the multiply inputs. TF32 counts its 19 significant bits: the market's reading.
 FORMATS = {
