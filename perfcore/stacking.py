@@ -137,14 +137,17 @@ def match(
     priced = prices_of(prices or {}, (first.base.setting.chip.id, second.base.setting.chip.id))
     caps = link_caps(links)
     asked = Asked(first, point, second, whole("--max-chips", max_chips, most=MOST_CHIPS), priced, said)
-    found = _matched(asked, count)
+    return _beside_and_links(asked, _matched(asked, count), caps, beside, precision)
+
+
+def _beside_and_links(
+    asked: Asked, found: Match, caps: tuple[float, ...], beside: str | None, precision: str | None
+) -> Match:
+    """Add what capped links cost, and the mixed fleet, where they are asked for."""
     if caps:
-        found = replace(
-            found, links=link_sweep(second, point.chips if asked.same else found.chips or found.ceiling_chips, caps)
-        )
-    if beside is not None:
-        found = replace(found, mixed=_mixed(asked, beside, precision))
-    return found
+        shown = asked.point.chips if asked.same else found.chips or found.ceiling_chips
+        found = replace(found, links=link_sweep(asked.other, shown, caps))
+    return found if beside is None else replace(found, mixed=_mixed(asked, beside, precision))
 
 
 class _Shared(NamedTuple):
