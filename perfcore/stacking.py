@@ -135,19 +135,19 @@ def match(
     said += _failure_words(kept)
     point = _best_up_to(first, count, said)
     priced = prices_of(prices or {}, (first.base.setting.chip.id, second.base.setting.chip.id))
-    caps = link_caps(links)
+    caps, third = link_caps(links), None if beside is None else target_of(beside)
     asked = Asked(first, point, second, whole("--max-chips", max_chips, most=MOST_CHIPS), priced, said)
-    return _beside_and_links(asked, _matched(asked, count), caps, beside, precision)
+    return _beside_and_links(asked, _matched(asked, count), caps, third, precision)
 
 
 def _beside_and_links(
-    asked: Asked, found: Match, caps: tuple[float, ...], beside: str | None, precision: str | None
+    asked: Asked, found: Match, caps: tuple[float, ...], third: tuple[str, int] | None, precision: str | None
 ) -> Match:
     """Add what capped links cost, and the mixed fleet, where they are asked for."""
     if caps:
         shown = asked.point.chips if asked.same else found.chips or found.ceiling_chips
         found = replace(found, links=link_sweep(asked.other, shown, caps))
-    return found if beside is None else replace(found, mixed=_mixed(asked, beside, precision))
+    return found if third is None else replace(found, mixed=_mixed(asked, *third, precision))
 
 
 class _Shared(NamedTuple):
@@ -172,9 +172,8 @@ def _side(shared: _Shared, chip: str, system: str | None, software: str | None, 
     return Cluster(base, shared.kept, shared.wanted, shared.batches, shared.critical_batch, shared.progress)
 
 
-def _mixed(asked: Asked, beside: str, precision: str | None) -> dict[str, Any] | None:
+def _mixed(asked: Asked, chip: str, count: int, precision: str | None) -> dict[str, Any] | None:
     """Return the substitute's chips beside another fleet."""
-    chip, count = target_of(beside)
     words: list[str] = []
     setting = setting_of(chip, None, None, precision, words)
     asked.said.extend(f"{setting.chip.id}: {sentence}" for sentence in words)
