@@ -6,11 +6,12 @@ from typing import Any
 from perfcore import chips as catalogue
 from perfcore.clusters import Cluster, Point
 from perfcore.errors import PerfcoreError
+from perfcore.machine import Setting
 from perfcore.quantity import interval_of
 from perfcore.questions import answer
 from perfcore.spoken import plan_words
 
-__all__ = ["LinkRates", "link_rates", "link_sweep"]
+__all__ = ["LinkRates", "capped", "link_rates", "link_sweep"]
 
 # Keys of an entry of [[link]] and what they say; a rate that is not given is that of the one before it.
 KINDS = {
@@ -72,15 +73,21 @@ def _rate(entry: Any, name: str) -> float | None:
     return float((found.low + high) / 2) * int(count)
 
 
+def capped(setting: Setting, rate_gb_s: float) -> Setting:
+    """Return a setting whose chip link does no more than a rate [GB/s, both directions together]."""
+    rate = min(setting.system.scale_up_bytes_s, rate_gb_s * 1e9 / 2.0)
+    return replace(setting, system=replace(setting.system, scale_up_bytes_s=rate))
+
+
 def link_sweep(side: Cluster, chips: int, rates_gb_s: tuple[float, ...]) -> list[dict[str, Any]]:
     """Return what capping the chip link at each rate costs N chips: with the plan kept, and with the best plan again.
 
-    Rates are of one chip, both directions together.
+    Rates are of one chip, both directions together; one above what the link does changes nothing.
 
     Raises
     ------
     PerfcoreError
-        If a rate is not above 0, or no plan deals the work to so many chips.
+        If no plan deals the work to so many chips.
     """
     start = side.at(chips)
     if start is None:
@@ -89,10 +96,7 @@ def link_sweep(side: Cluster, chips: int, rates_gb_s: tuple[float, ...]) -> list
 
 
 def _capped(side: Cluster, start: Point, rate: float) -> dict[str, Any]:
-    if not 0 < rate < 1e9:
-        raise PerfcoreError(f"--links: found {rate:g}; allowed: GB/s above 0, both directions together")
-    system = replace(side.base.setting.system, scale_up_bytes_s=rate * 1e9 / 2.0)
-    setting = replace(side.base.setting, system=system)
+    setting = capped(side.base.setting, rate)
     kept = answer(replace(start.question, setting=setting)).time_s
     other = Cluster(
         replace(side.base, setting=setting), side.reliability, side.given, side.batches, side.critical_batch

@@ -16,7 +16,7 @@ from perfcore.training import wanted_of
 
 __all__ = ["Asked"]
 
-ALL = 2000  # numbers of chips that are all tried for the ceiling; of more, this many spread evenly
+ALL = 5000  # numbers of chips that are all tried for the ceiling; of more, this many spread evenly
 SHOWN = 24  # points of the curve
 PARTS = ("tp", "pp", "vp", "cp", "ep", "micro_batch", "recompute", "shard", "sequence_parallel")
 

@@ -1,6 +1,5 @@
 """How many of one chip equal N of another for the training of a model: naively by peak, and really."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -11,7 +10,8 @@ from perfcore.counts import whole
 from perfcore.errors import PerfcoreError
 from perfcore.fleets import beside as fleet_beside
 from perfcore.formulas.records import Work
-from perfcore.links import link_rates, link_sweep
+from perfcore.links import capped, link_rates, link_sweep
+from perfcore.match_inputs import MOST_CHIPS, batches_of, link_cap, link_caps, number_of, prices_of, target_of
 from perfcore.matching import (
     ALL,
     Asked,
@@ -37,7 +37,6 @@ from perfcore.training import setting_of, wanted_of, work_of
 
 __all__ = ["Match", "match"]
 
-MOST_CHIPS = 10_000_000
 # Llama 3 on 16,384 H100: 419 unexpected interruptions in 54 days; a short save, and a restart of five minutes.
 FAILURES, SAVE_S, RESTART_S = 419 * 1000 / (2048 * 54), 30.0, 300.0
 
@@ -122,28 +121,33 @@ def match(
     PerfcoreError
         If something is unknown, contradictory or impossible.
     """
-    chip, count = _target(target)
+    chip, count = target_of(target)
     said: list[str] = []
     known = models.load(model)
     work = work_of(known, global_batch, seq, said)
-    kept = Reliability(
-        _at_least_0("failures", failures), _at_least_0("save-s", save_s), _at_least_0("restart-s", restart_s)
-    )
+    kept = Reliability(number_of("failures", failures), number_of("save-s", save_s), number_of("restart-s", restart_s))
     shared = _Shared(
-        known, work, kept, wanted_of(given), _batches(work, critical_batch), critical_batch, progress, said
+        known, work, kept, wanted_of(given), batches_of(work, critical_batch), critical_batch, progress, said
     )
     first = _side(shared, chip, system, software, precision)
     second = _side(shared, with_chip, with_system, with_software, with_precision or precision)
     second.base = _changed(second.base, link_gb_s, local_steps, said)
     said += _failure_words(kept)
     point = _best_up_to(first, count, said)
-    asked = Asked(first, point, second, whole("--max-chips", max_chips, most=MOST_CHIPS), prices or {}, said)
-    found = _matched(asked, count)
-    if links:
-        found = replace(found, links=link_sweep(asked.other, found.chips or found.ceiling_chips, links))
-    if beside is not None:
-        found = replace(found, mixed=_mixed(asked, beside, precision))
-    return found
+    priced = prices_of(prices or {}, (first.base.setting.chip.id, second.base.setting.chip.id))
+    caps, third = link_caps(links), None if beside is None else target_of(beside)
+    asked = Asked(first, point, second, whole("--max-chips", max_chips, most=MOST_CHIPS), priced, said)
+    return _beside_and_links(asked, _matched(asked, count), caps, third, precision)
+
+
+def _beside_and_links(
+    asked: Asked, found: Match, caps: tuple[float, ...], third: tuple[str, int] | None, precision: str | None
+) -> Match:
+    """Add what capped links cost, and the mixed fleet, where they are asked for."""
+    if caps:
+        shown = asked.point.chips if asked.same else found.chips or found.ceiling_chips
+        found = replace(found, links=link_sweep(asked.other, shown, caps))
+    return found if third is None else replace(found, mixed=_mixed(asked, *third, precision))
 
 
 class _Shared(NamedTuple):
@@ -159,15 +163,6 @@ class _Shared(NamedTuple):
     said: list[str]
 
 
-def _batches(work: Work, critical_batch: float | None) -> tuple[float, ...]:
-    """Return the batches to try: the model's own, and with a critical batch up to 32 times that."""
-    if critical_batch is None:
-        return ()
-    if not (isinstance(critical_batch, int | float) and 0 < critical_batch < math.inf):
-        raise PerfcoreError(f"--critical-batch: found {critical_batch!r}; allowed: tokens above 0")
-    return tuple(work.global_batch * 2.0**k for k in range(6))
-
-
 def _side(shared: _Shared, chip: str, system: str | None, software: str | None, precision: str | None) -> Cluster:
     """Return one side of the question."""
     words: list[str] = []
@@ -177,9 +172,8 @@ def _side(shared: _Shared, chip: str, system: str | None, software: str | None, 
     return Cluster(base, shared.kept, shared.wanted, shared.batches, shared.critical_batch, shared.progress)
 
 
-def _mixed(asked: Asked, beside: str, precision: str | None) -> dict[str, Any] | None:
+def _mixed(asked: Asked, chip: str, count: int, precision: str | None) -> dict[str, Any] | None:
     """Return the substitute's chips beside another fleet."""
-    chip, count = _target(beside)
     words: list[str] = []
     setting = setting_of(chip, None, None, precision, words)
     asked.said.extend(f"{setting.chip.id}: {sentence}" for sentence in words)
@@ -187,28 +181,10 @@ def _mixed(asked: Asked, beside: str, precision: str | None) -> dict[str, Any] |
     return fleet_beside(asked.other, extra, count, asked.useful, asked.most)
 
 
-def _target(text: str) -> tuple[str, int]:
-    """Return chip and count of a text such as ``h100:1024``."""
-    name, colon, count = text.rpartition(":")
-    if not colon or not name or not count.strip().replace("_", "").replace(",", "").isdigit():
-        raise PerfcoreError(f"{text!r}: found no chip with a number; allowed: CHIP:N, such as h100:1024")
-    return name, whole("the number of chips", int(count.replace(",", "").replace("_", "")), most=MOST_CHIPS)
-
-
-def _at_least_0(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise PerfcoreError(f"--{name}: found {value!r}; allowed: a number of 0 or more")
-    return float(value)
-
-
 def _changed(base: Question, link_gb_s: float | None, local_steps: int, said: list[str]) -> Question:
     """Return the substitute with a capped link, or with gradients averaged every so many steps."""
     if link_gb_s is not None:
-        if not (isinstance(link_gb_s, int | float) and 0 < link_gb_s < math.inf):
-            raise PerfcoreError(f"--link-gb-s: found {link_gb_s!r}; allowed: GB/s above 0, both directions together")
-        capped = min(base.setting.system.scale_up_bytes_s, link_gb_s * 1e9 / 2.0)
-        system = replace(base.setting.system, scale_up_bytes_s=capped)
-        base = replace(base, setting=replace(base.setting, system=system))
+        base = replace(base, setting=capped(base.setting, link_cap("--link-gb-s", link_gb_s)))
         said.append(f"chip link capped at {link_gb_s:g} GB/s, both directions together")
     steps = whole("--local-steps", local_steps)
     if steps > 1:
@@ -229,12 +205,20 @@ def _failure_words(kept: Reliability) -> list[str]:
 
 
 def _best_up_to(side: Cluster, count: int, said: list[str]) -> Point:
-    """Return the target at its count, or at the nearest number below it to which a plan can deal the work."""
+    """Return the target at its count, or at the nearest number below it to which a plan can deal the work.
+
+    Less than half of the chips at work is no target: the batch is too small for them.
+    """
     point = side.at(count)
     if point is not None:
         return point
     for chips in reversed([n for n in side.counts if n < count][-400:]):
         point = side.at(chips)
+        if point is not None and 2 * chips < count:
+            raise PerfcoreError(
+                f"{side.base.setting.chip.id}:{count}: a step has work for {chips} of them at most; give a larger "
+                "--global-batch, or fewer chips"
+            )
         if point is not None:
             said.append(f"target: no plan deals the work to {count}; {chips} of them work")
             return point
@@ -252,7 +236,7 @@ def _matched(asked: Asked, count: int) -> Match:
             f"--with: the model fits on no number of {other.base.setting.chip.id}: one layer needs more memory than it "
             "has, or no plan agrees with what is given"
         )
-    found = other.at(count) if asked.same else other.smallest(asked.useful, asked.most)
+    found = asked.point if asked.same else other.smallest(asked.useful, asked.most)
     fixed, fixed_top = fixed_plan(asked)
     ceiling = top.useful_tokens_per_s / asked.useful
     shown = found or top

@@ -168,6 +168,8 @@ def goodput(interval_s: float, save_s: float, restart_s: float, mtti_s: float) -
     0.8182
     """
     cycle = interval_s + save_s
+    if cycle == 0.0:  # saving costs nothing and is done all the time
+        return 1.0 / (1.0 + restart_s / mtti_s)
     return interval_s / cycle / (1.0 + (restart_s + cycle / 2.0) / mtti_s)
 
 
