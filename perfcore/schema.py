@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from perfcore.errors import suggestion
+from perfcore.silicon_terms import PROCESS_NUMBERS, RACK, REPORTED_YIELD
 from perfcore.speed_terms import MODEL_KEYS
 from perfcore.terms import FACTS, FORMATS, MARKS, TERMS
 
@@ -15,7 +16,7 @@ Problem = tuple[str, str]
 # A table's keys: None where the kind is that of the term of the same name, else the keys of the table below.
 Shape = Mapping[str, Any]
 
-NEEDED = {"conflict": ("key", "others", "reason"), "others": ("value",), "evidence": ("keys",)}
+NEEDED = {"cache": ("name",), "conflict": ("key", "others", "reason"), "others": ("value",), "evidence": ("keys",)}
 LARGEST_NUMBER = Decimal("1e30")
 SMALLEST_NUMBER = Decimal("1e-12")
 MOST_DIGITS = 60
@@ -85,6 +86,7 @@ CHIP: Shape = {
     "vector_peak_dense_tflops": _RATES,
     "uncapped_peak_dense_tflops": _RATES,
     "die": dict.fromkeys(("role", "count", "area_mm2", "transistor", "process", "transistors_billion", "note")),
+    "cache": dict.fromkeys(("name", "capacity_mb", "bandwidth_gb_s", "note")),
     "memory": dict.fromkeys(("type", "stacks", "bandwidth_gb_s", "capacity_gb", "note")),
     "link": dict.fromkeys(("name", "count", "bandwidth_gb_s", "shipped_gb_s", "to_volatile_memory", "note")),
     "power": dict.fromkeys(("tdp_w",)),
@@ -101,11 +103,13 @@ SYSTEM: Shape = {
     "scale_up": dict.fromkeys(("name", "domain_chips", "per_direction_gb_s", "latency_us", "topology", "note")),
     "scale_out": dict.fromkeys(("name", "nics_per_node", "per_direction_gb_s", "latency_us", "topology", "note")),
     "host": dict.fromkeys(("name", "per_direction_gb_s", "note")),
+    "rack": dict.fromkeys(RACK),
     "facts": dict.fromkeys(SETTABLE_FACTS),
     **CITED,
 }
 PROCESS: Shape = {
-    **dict.fromkeys(("name", "vendor", "aliases", "note", "launched", *PROCESS_FACTS)),
+    **dict.fromkeys(("name", "vendor", "aliases", "note", "launched", "variants", *PROCESS_FACTS, *PROCESS_NUMBERS)),
+    "reported_yield": dict.fromkeys(REPORTED_YIELD),
     "facts": dict.fromkeys(SETTABLE_FACTS),
     **CITED,
 }

@@ -80,6 +80,22 @@ CALIBRATION_KEYS = {
     "gemm_factor": Term("number", "", "GEMM rate of a machine over that of its generation"),
 }
 
+# Arguments of the roofline.
+ROOFLINE_KEYS = {
+    "flop": Term("number", "FLOP", "operations, a multiply-accumulate counted as 2"),
+    "moved_bytes": Term("number", "B", "what must cross DRAM; the JSON key is bytes"),
+    "flop_s": Term("number", "FLOP/s", "dense peak of a format"),
+    "bytes_s": Term("number", "B/s", "bandwidth of a level of memory or of a link"),
+    "flop_per_byte": Term("number", "FLOP/B", "intensity: operations for each byte moved"),
+    "m": Term("number", "", "rows of a matrix product"),
+    "n": Term("number", "", "columns of a matrix product"),
+    "k": Term("number", "", "inner size of a matrix product"),
+    "element_bytes": Term("number", "B", "size of an operand: 2 in 16 bit, 1 in 8 bit, 0.56 in 4 bit with its scales"),
+    "kv_bytes": Term("number", "B", "size of an element of the key-value cache"),
+    "tokens": Term("number", "token", "tokens that go through a layer together"),
+    "optimizer_bytes": Term("number", "B", "what the optimizer reads and writes for each parameter"),
+}
+
 # Serving engines.
 ENGINE_KEYS = {
     "free": Term("words", "", "the constants, three at most, that are fitted to published speeds of this engine"),

@@ -4,11 +4,11 @@ import math
 
 from perfcore.formulas.collectives import point_to_point_time_s
 from perfcore.formulas.records import Engine, Formats, Machine, Model, Plan
+from perfcore.formulas.roofline import distinct_experts
 from perfcore.formulas.serving_layer import (
     Served,
     Tokens,
     cached_tokens,
-    distinct_experts,
     kv_width,
     product_s,
     served_layer,

@@ -24,6 +24,7 @@ from perfcore.formulas import (
     layer,
     layer_time,
     pipeline,
+    products,
     states,
     step,
     traffic,
@@ -33,7 +34,19 @@ __all__ = ["compiled", "is_cold", "ready"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 HERE = Path(__file__).resolve().parent
-_MODULES = (gemm, collectives, activations, states, footprint, pipeline, layer, traffic, layer_time, step)
+_MODULES = (
+    gemm,
+    collectives,
+    activations,
+    states,
+    footprint,
+    pipeline,
+    products,
+    layer,
+    traffic,
+    layer_time,
+    step,
+)
 
 
 def _cache_folder() -> Path:
