@@ -6,11 +6,7 @@ from dataclasses import dataclass
 from perfcore.formulas.layer import GROUPED, attention_time, memory_bound
 from perfcore.formulas.operations import (
     Operation,
-    all_reduce,
-    all_reduce_bytes,
     decode_attention,
-    exchange,
-    exchange_bytes,
     memory_operation,
     optimizer_count,
     prefill_attention,
@@ -38,6 +34,7 @@ from perfcore.formulas.products import (
     router,
 )
 from perfcore.formulas.records import Engine, Formats, Machine, Model, Plan, Software
+from perfcore.formulas.sent import all_reduce, all_reduce_bytes, exchange, exchange_bytes
 from perfcore.formulas.serving_layer import routed
 from perfcore.formulas.states import stage_parameters
 from perfcore.formulas.traffic import expert_traffic, tensor_traffic
@@ -74,13 +71,16 @@ class Bench:
 
 @dataclass(frozen=True)
 class Row:
-    """One layer of an operation; ``wide`` says that it runs in 16 bit whatever the format, ``link`` that it sends."""
+    """One layer of an operation; ``wide`` says that it runs in 16 bit whatever the format.
+
+    ``ranks`` are those that send to each other, 0 where its bytes cross DRAM.
+    """
 
     name: str
     layers: float
     operation: Operation
     wide: bool = False
-    link: bool = False
+    ranks: float = 0.0
 
 
 Maker = Callable[[Product, bool, float], Operation]  # of a product, whether in 16 bit, and 1.0 for experts
@@ -149,9 +149,11 @@ def _served(bench: Bench, tokens: float, heads_of: float, absorbed: bool, attent
         rest = served_elementwise(model, plan, tokens, moe, bench.wide_flop_s, machine, engine)
         found.append(Row(_elementwise_name(moe), layers, rest, wide=True))
         if plan.tp > 1.0:
-            found.append(Row(f"all-reduce{where}", layers, all_reduce(model, plan, tokens, moe, machine), link=True))
+            found.append(
+                Row(f"all-reduce{where}", layers, all_reduce(model, plan, tokens, moe, machine), ranks=plan.tp)
+            )
         if moe and plan.ep > 1.0:
-            found.append(Row("all-to-all", layers, exchange(model, plan, tokens, machine, engine), link=True))
+            found.append(Row("all-to-all", layers, exchange(model, plan, tokens, machine, engine), ranks=plan.ep))
     return found
 
 
@@ -208,7 +210,7 @@ def _training(bench: Bench) -> list[Row]:
     ]
     for moe, layers in _kinds(model):
         found += _trained_rest(bench, tokens, moe, layers)
-    found = [Row(row.name, row.layers * load.batch, row.operation, row.wide, row.link) for row in found]
+    found = [Row(row.name, row.layers * load.batch, row.operation, row.wide, row.ranks) for row in found]
     held = stage_parameters(model, plan, 0.0, 0.0)
     update = memory_operation(optimizer_count(held.dense + held.experts), 0.0, wide_peak, machine)
     return [*found, Row("optimizer", 1.0, update, wide=True)]
@@ -224,17 +226,17 @@ def _trained_rest(bench: Bench, tokens: float, moe: float, layers: float) -> lis
     found = [Row(_elementwise_name(moe), layers, rest, wide=True)]
     if plan.tp > 1.0:
         both = tensor_traffic(model, plan, tokens, moe, machine)
-        sent = 2.0 * all_reduce_bytes(model, plan, tokens, moe)
+        sent = 2.0 * all_reduce_bytes(model, plan, tokens, moe, machine.domain)
         found.append(
             Row(
                 f"all-reduce{_where(model, moe)}",
                 layers,
                 Operation(0.0, sent, both.forward_s + both.backward_s),
-                link=True,
+                ranks=plan.tp,
             )
         )
     if moe and plan.ep > 1.0:
         both = expert_traffic(model, plan, tokens, machine, soft)
-        sent = 2.0 * exchange_bytes(model, plan, tokens, 2.0)
-        found.append(Row("all-to-all", layers, Operation(0.0, sent, both.forward_s + both.backward_s), link=True))
+        sent = 2.0 * exchange_bytes(model, plan, tokens, 2.0, soft.deduplicated, machine.domain)
+        found.append(Row("all-to-all", layers, Operation(0.0, sent, both.forward_s + both.backward_s), ranks=plan.ep))
     return found

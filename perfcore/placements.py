@@ -8,7 +8,7 @@ from perfcore import software as eras
 from perfcore.chips import Item
 from perfcore.formulas import attainable_flop_s, roofline_time_s
 from perfcore.formulas.operations import Operation, times
-from perfcore.machine import Setting, machine_of, rate_of, wide_format
+from perfcore.machine import Setting, efficiency_words, machine_of, rate_of, wide_format
 from perfcore.operation_rows import PHASES, Bench, Load, rows_of
 from perfcore.precisions import Precision
 from perfcore.questions import plan_of
@@ -76,7 +76,7 @@ def placed(
     kv_bits = 8 if engine.structure["kv_follows_weights"] and precision.bits <= 8 else 16
     serving = ServingSetting(item, system, engine, precision, kv_bits, end=end)
     training = Setting(item, system, soft, precision, soft.attention_kernel, end=end)
-    chips, share = load.tp / serving.devices, 1.0 / serving.devices
+    chips, share = max(1.0, load.tp / serving.devices), 1.0 / serving.devices
     bench = Bench(
         load=load,
         plan=plan_of(tp=load.tp, ep=load.ep, shard=0, sequence_parallel=False),
@@ -93,31 +93,41 @@ def placed(
         machine=machine_of(training, chips),
     )
     found = [one for phase in PHASES for one in _phase(phase, trained if phase == "training" else bench, system, share)]
-    return found, [f"prefill and decode: kernels of {engine.name}", f"training: kernels of {soft.name}"]
+    kernels = [f"prefill and decode: kernels of {engine.name}", f"training: kernels of {soft.name}"]
+    return found, [*kernels, *efficiency_words(item, precision.bits)]
 
 
 def _phase(phase: str, bench: Bench, system: System, share: float) -> list[Placed]:
     """Place the operations of a phase; how much of each is start-up is its time less that on instant kernels."""
     instant = bench.machine._replace(kernel_s=0.0, link_latency_s=0.0, network_latency_s=0.0)
     free = replace(bench, machine=instant, engine=bench.engine._replace(exchange_s=0.0))
-    near = bench.load.tp <= bench.machine.domain
-    joined = "chip link" if near else "network"
-    joined_s = (system.scale_up_bytes_s if near else system.scale_out_bytes_s) * share
     found = []
     for row, instant_row in zip(rows_of(phase, bench), rows_of(phase, free), strict=True):
+        over, rate = _crossed(row.ranks, bench, system, share)
         found.append(
             Placed(
                 name=row.name,
                 phase=phase,
                 layers=int(row.layers),
-                over=joined if row.link else "DRAM",
+                over=over,
                 operation=times(row.operation, row.layers),
                 start_s=row.layers * (row.operation.time_s - instant_row.operation.time_s),
                 peak_flop_s=bench.wide_flop_s if row.wide else bench.peak_flop_s,
-                bytes_s=joined_s if row.link else bench.machine.memory_bytes_s,
+                bytes_s=rate,
             )
         )
     return found
+
+
+def _crossed(ranks: float, bench: Bench, system: System, share: float) -> tuple[str, float]:
+    """Return what the bytes of an operation cross, and its datasheet bandwidth for one rank [B/s]."""
+    if ranks == 0.0:
+        return "DRAM", bench.machine.memory_bytes_s
+    if ranks > bench.machine.domain:
+        return "network", system.scale_out_bytes_s * share
+    if bench.machine.link_bytes_s > system.scale_up_bytes_s * share:  # ranks of one package talk within it
+        return "package", bench.machine.link_bytes_s
+    return "chip link", system.scale_up_bytes_s * share
 
 
 def operation_dicts(

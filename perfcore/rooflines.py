@@ -108,7 +108,7 @@ def roofline(
     PerfcoreError
         If something is unknown, contradictory or impossible.
     """
-    items = [_chip(name) for name in chips]
+    items = list({item.path: item for item in map(_chip, chips)}.values())  # a chip that is named twice is one
     if not items:
         raise PerfcoreError("found no chip; name at least one, such as h20")
     texts = [memory] if isinstance(memory, str) else list(memory)
@@ -218,7 +218,9 @@ def _load(
         raise PerfcoreError(f"--tp: found {tp}; {known.name} has {heads} heads; give a divisor of that")
     if tp is None:
         tp = _smallest_group(known, variants, count, length)
-        said.append(f"tp: {tp} ranks, the least power of two that holds weights and cache on every chip")
+        said.append(
+            f"tp: {tp} rank{'s' if tp > 1 else ''}, the least power of two that holds weights and cache on every chip"
+        )
     ep = math.gcd(tp, int(known.record.experts)) if known.record.experts else 1
     return Load(known.record, count, length, tp, ep), said
 

@@ -17,6 +17,7 @@ Problem = tuple[str, str]
 Shape = Mapping[str, Any]
 
 NEEDED = {"cache": ("name",), "conflict": ("key", "others", "reason"), "others": ("value",), "evidence": ("keys",)}
+NEEDED |= {"figure": ("name", "value", "unit")}
 LARGEST_NUMBER = Decimal("1e30")
 SMALLEST_NUMBER = Decimal("1e-12")
 MOST_DIGITS = 60
@@ -79,6 +80,12 @@ NONE_ALLOWED = (
 LARGEST_WHOLE = 10**9
 SETTABLE_FACTS = tuple(name for name in FACTS if name not in ("classified", *DERIVED))
 
+# How the numbers of a chip file were measured that `perfcore measure` wrote.
+MEASURED: Shape = {
+    **dict.fromkeys(("kind", "date", "version", "threads", "clock_mhz", "load", "spread", "gemm_share")),
+    **dict.fromkeys(("stream_share", "refused", "note")),
+    "figure": dict.fromkeys(("name", "value", "unit", "median", "spread", "note")),
+}
 CHIP: Shape = {
     **dict.fromkeys(("name", "vendor", "aliases", "form", "market", "launched", "datacenter", "note")),
     **dict.fromkeys(("packages_per_board", "multiprocessors", "devices", *PACKAGE_METRICS)),
@@ -91,6 +98,7 @@ CHIP: Shape = {
     "link": dict.fromkeys(("name", "count", "bandwidth_gb_s", "shipped_gb_s", "to_volatile_memory", "note")),
     "power": dict.fromkeys(("tdp_w",)),
     "clock": dict.fromkeys(("boost_mhz",)),
+    "measured": MEASURED,
     "facts": dict.fromkeys(SETTABLE_FACTS),
     **CITED,
 }

@@ -122,6 +122,24 @@ ENGINE_KEYS = {
     "static_batches": Term("yes_no", "", "its published speeds are of static batches: all prompts, then all outputs"),
 }
 
+# What `perfcore measure` writes beside the numbers of a chip file.
+MEASURED_KEYS = {
+    "measured": Term("table", "", "how the numbers of the file were measured"),
+    "kind": Term("word", "", "what was measured: cpu or gpu"),
+    "date": Term("date", "", "day of the measurement"),
+    "version": Term("word", "", "version of perfcore that measured"),
+    "threads": Term("count", "", "threads, each on a core of its own, that measured together"),
+    "clock_mhz": Term("number", "MHz", "clock while it was measured"),
+    "load": Term("share", "", "share of the device that other programs used, at most"),
+    "spread": Term("share", "", "(p90 - p10) / median of the samples, of a run the largest of its rates"),
+    "gemm_share": Term("share", "", "rate of a large matrix product of the library over the peak of the file"),
+    "stream_share": Term("share", "", "median rate of a plain triad over the memory bandwidth of the file"),
+    "refused": Term("words", "", "why the run is not a result, where it was written all the same"),
+    "figure": Term("tables", "", "one measured figure"),
+    "unit": Term("word", "", "unit of a figure"),
+    "median": Term("number", "", "median of the samples of a figure"),
+}
+
 # The shape of a language model.
 MODEL_KEYS = {
     "layers": Term("whole", "", "transformer layers, those of any kind"),

@@ -1,7 +1,14 @@
 """The vocabulary: one name for a formula argument, a spec key, a table column, a CLI label and a JSON key."""
 
 from perfcore.silicon_terms import SILICON_KEYS
-from perfcore.speed_terms import CALIBRATION_KEYS, ENGINE_KEYS, MODEL_KEYS, ROOFLINE_KEYS, Term
+from perfcore.speed_terms import (
+    CALIBRATION_KEYS,
+    ENGINE_KEYS,
+    MEASURED_KEYS,
+    MODEL_KEYS,
+    ROOFLINE_KEYS,
+    Term,
+)
 
 # Bit length of the multiply inputs. TF32 counts its 19 significant bits: the market's reading.
 FORMATS = {
@@ -231,7 +238,7 @@ KEYS = {
     "mark": Term("word", "", "how sure"),
     "note": Term("word", "", "a remark"),
     "others": Term("tables", "", "the values not chosen"),
-    "value": Term("any", "", "a value not chosen"),
+    "value": Term("any", "", "a value: one not chosen, or a measured one"),
     "reason": Term("word", "", "why the value of the file was chosen"),
     "decision": Term("word", "", "what was decided where the values disagree across a threshold"),
     "mac_tops": Term("number", "10^12/s", "multiply-accumulate operations per second"),
@@ -243,7 +250,7 @@ KEYS = {
     "threshold": Term("number", "", "the number a rule compares with"),
 }
 
-KEYS |= CALIBRATION_KEYS | ENGINE_KEYS | ROOFLINE_KEYS | SILICON_KEYS
+KEYS |= CALIBRATION_KEYS | ENGINE_KEYS | MEASURED_KEYS | ROOFLINE_KEYS | SILICON_KEYS
 TERMS = FACTS | KEYS | MODEL_KEYS | {name: Term("number", "10^12/s", f"{name} format") for name in FORMATS}
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "train": "Predict a training step on N chips; search the plan.",
     "infer": "Predict serving on N chips: first token, time per token, throughput, memory.",
     "validate": "Predict a table of measured runs and report the error.",
+    "measure": "Measure the roofline of this machine, as a chip file.",
 }
 
 

@@ -8,14 +8,12 @@ products are in ``products``; ``tokens`` are those of one pass on one rank.
 from typing import NamedTuple
 
 from perfcore.formulas.activations import kv_heads_per_rank
-from perfcore.formulas.collectives import all_reduce_time_s, expert_exchange_time_s
 from perfcore.formulas.decode_attention import cache_bytes, score_flop
 from perfcore.formulas.layer import Passes, elementwise_bytes, linear_of, routing_bytes, seen_tokens
-from perfcore.formulas.products import IMBALANCE, Count, Product, product_count, routed_tokens
+from perfcore.formulas.products import Count, Product, product_count, routed_tokens
 from perfcore.formulas.records import Engine, Formats, Machine, Model, Plan, Software
 from perfcore.formulas.roofline import ADAM_FLOP, RMS_NORM_FLOP, roofline_time_s
 from perfcore.formulas.serving_layer import (
-    DISPATCH_BYTES,
     Tokens,
     cached_tokens,
     decode_attention_s,
@@ -26,7 +24,6 @@ from perfcore.formulas.serving_layer import (
     routed,
 )
 from perfcore.formulas.step import OPTIMIZER_BYTES
-from perfcore.formulas.traffic import tensor_pairs
 
 LAYER_NORM_FLOP = 7.0  # per element: mean, difference, square, sum, scale, weight, bias
 ROTARY_FLOP = 3.0  # per element: two products and a sum
@@ -282,50 +279,3 @@ def optimizer_count(parameters: float) -> Count:
     Count(flop=160.0, moved_bytes=400.0)
     """
     return Count(ADAM_FLOP * parameters, OPTIMIZER_BYTES * parameters)
-
-
-def all_reduce_bytes(model: Model, plan: Plan, tokens: float, moe: float) -> float:
-    """Return what a rank sends over its links for the all-reduces of one layer in one pass, in 16 bit [bytes].
-
-    A ring sends (t - 1)/t of the tensor twice.
-
-    References
-    ----------
-    .. [1] R. Thakur, R. Rabenseifner, W. Gropp, IJHPCA 19(1), 2005, section 4.5.
-
-    Examples
-    --------
-    Two of a tensor of 100 x 8192 values on 8 ranks:
-
-    >>> llama = Model(80, 8192, 64, 8, 128, 128, 28672, 3, 128256, *[0] * 10, 80, 0, 0, 0, 0)
-    >>> all_reduce_bytes(llama, Plan(8, *[1] * 16), 100.0, 0.0) == 2 * 2 * 7 / 8 * 2 * 100 * 8192
-    True
-    """
-    return tensor_pairs(plan, moe) * 2.0 * (plan.tp - 1.0) / plan.tp * 2.0 * tokens * model.hidden
-
-
-def all_reduce(model: Model, plan: Plan, tokens: float, moe: float, machine: Machine) -> Operation:
-    """Return the all-reduces of one layer in one pass; its bytes are those a rank sends over its links."""
-    each = all_reduce_time_s(2.0 * tokens * model.hidden, plan.tp, 1.0, machine)
-    return Operation(0.0, all_reduce_bytes(model, plan, tokens, moe), tensor_pairs(plan, moe) * each)
-
-
-def exchange_bytes(model: Model, plan: Plan, tokens: float, element_bytes: float) -> float:
-    """Return what a rank sends over its links to send its tokens to experts and back [bytes].
-
-    ``element_bytes`` is the mean of both ways.
-
-    References
-    ----------
-    .. [1] DeepSeek-AI, arXiv:2412.19437 (2024), section 3.2.2.
-    """
-    sent = element_bytes * routed_tokens(model, plan, tokens) * model.hidden * model.top_k
-    return 2.0 * sent * (plan.ep - 1.0) / plan.ep
-
-
-def exchange(model: Model, plan: Plan, tokens: float, machine: Machine, engine: Engine) -> Operation:
-    """Return dispatch and combine of a MoE layer in serving; its bytes are those a rank sends over its links."""
-    sent = DISPATCH_BYTES * routed_tokens(model, plan, tokens) * model.hidden * IMBALANCE
-    each = expert_exchange_time_s(sent, model.top_k, model.top_groups, plan.ep, 1.0, 0.0, machine)
-    start_s = engine.exchange_s if plan.ep > 1.0 else 0.0
-    return Operation(0.0, exchange_bytes(model, plan, tokens, DISPATCH_BYTES), 2.0 * (each + start_s))

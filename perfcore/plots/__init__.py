@@ -3,6 +3,7 @@
 ``inline_roofline`` needs no library; ``save_roofline`` needs matplotlib, the extra ``plot``.
 """
 
+import os
 from pathlib import Path
 
 from perfcore.errors import PerfcoreError
@@ -18,9 +19,9 @@ def check_target(target: str | Path) -> None:
     path = Path(target)
     if path.suffix.lower() not in SUFFIXES:
         raise PerfcoreError(f"--plot: found {str(target)[:60]!r}; allowed: a file that ends in {', '.join(SUFFIXES)}")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise PerfcoreError(f"--plot: there is no folder {str(path.parent)[:60]!r}; make it, or name another")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise PerfcoreError(f"--plot: {str(target)[:60]!r} is a folder; name a file in it")
     needs_matplotlib()
 
