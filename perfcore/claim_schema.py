@@ -79,7 +79,11 @@ COMMON: Mapping[str, Check] = {
     "note": _text,
 }
 _SPEED: Mapping[str, Check] = {
-    **{"model": _text, "chip": _text, "chips": _share, "quantity": _text, "options": _table},
+    "model": _text,
+    "chip": _text,
+    "chips": _share,
+    "quantity": _text,
+    "options": _table,
     "point": lambda value: None if isinstance(value, bool) else "true or false",
 }
 # What each kind of computation takes, and which of it it cannot do without.
@@ -119,22 +123,29 @@ def file_problems(document: Mapping[str, Any]) -> list[Problem]:
     found = [(key, _unknown(key, _FILE)) for key in document if key not in _FILE]
     if _text(document.get("name")) is not None:
         found.append(("name", f"found {shown(document.get('name', ''))}; say in words what the file gathers"))
-    for name, saying in _named(document.get("said_by", {})):
-        found += _entry_problems(saying, _SAYING, f"said_by.{name}")
-        found += [(f"said_by.{name}", "mark is missing; give it")] if "mark" not in _keys(saying) else []
+    found += _sayings_problems(document.get("said_by", {}))
     for table in ("claim", "group"):
-        entries = document.get(table, [])
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            found.append((table, f"found {shown(entries)}; allowed: a list of tables, each written [[{table}]]"))
+        found += _tables_problems(table, document.get(table, []), f"a list of tables, each written [[{table}]]")
+    for place, group in enumerate(document.get("group", []) if not found else [], 1):
+        rows = "a list of tables, each { id = ..., ... }"
+        found += _tables_problems(f"group.{place}.claims", group.get("claims"), rows)
     return found
 
 
-def _named(said_by: Any) -> list[tuple[str, Any]]:
-    return list(said_by.items()) if isinstance(said_by, dict) else [("", said_by)]
+def _sayings_problems(said_by: Any) -> list[Problem]:
+    if not isinstance(said_by, dict):
+        return [("said_by", f"found {shown(said_by)}; allowed: tables, each written [said_by.NAME]")]
+    found = []
+    for name, saying in said_by.items():
+        found += _entry_problems(saying, _SAYING, f"said_by.{name}")
+        if isinstance(saying, dict) and "mark" not in saying:
+            found.append((f"said_by.{name}", "mark is missing; give it"))
+    return found
 
 
-def _keys(entry: Any) -> Mapping[str, Any]:
-    return entry if isinstance(entry, dict) else {}
+def _tables_problems(path: str, value: Any, allowed: str) -> list[Problem]:
+    good = isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
+    return [] if good else [(path, f"found {shown(value)}; allowed: {allowed}")]
 
 
 def _entry_problems(entry: Any, checks: Mapping[str, Check], path: str) -> list[Problem]:
@@ -155,10 +166,10 @@ def _unknown(key: str, known: Iterable[str]) -> str:
 
 def claim_problems(claim: Mapping[str, Any], path: str, said_by: Mapping[str, Any]) -> list[Problem]:
     """Return everything wrong with one claim, the keys of its group filled in."""
-    kind = claim.get("kind")
+    kind = str(claim.get("kind", ""))
     if kind not in KINDS:
-        return [(path, f"kind: found {shown(kind)}; allowed: {', '.join(KINDS)}{suggestion(str(kind), KINDS)}")]
-    found = _entry_problems(claim, COMMON | KINDS[kind], path)
+        return [(path, f"kind: found {shown(kind)}; allowed: {', '.join(KINDS)}{suggestion(kind, KINDS)}")]
+    found = _entry_problems(claim, {**COMMON, **KINDS[kind]}, path)
     needed = ["id", "said_by", "outcome", *NEEDED[kind], *(["value"] if kind != "not_computed" else [])]
     found += [(path, f"{key} is missing; give it") for key in needed if key not in claim]
     if found:
@@ -220,9 +231,9 @@ def _argument(value: Any, path: str) -> list[Problem]:
     if set(value) == {"low", "high"}:
         good = is_number(value["low"]) and is_number(value["high"]) and value["low"] <= value["high"]
         return [] if good else [(path, "allowed: two numbers, low at most high")]
-    kind = value.get("kind")
+    kind = str(value.get("kind", ""))
     if kind not in NUMERIC:
         return [(path, f"kind: found {shown(kind)}; allowed among arguments: {', '.join(NUMERIC)}")]
-    found = _entry_problems(value, KINDS[kind] | {"kind": _text}, path)
+    found = _entry_problems(value, {**KINDS[kind], "kind": _text}, path)
     found += [(path, f"{key} is missing; give it") for key in NEEDED[kind] if key not in value]
     return found or computation_problems(value, path)

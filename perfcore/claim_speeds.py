@@ -63,7 +63,8 @@ def _serving(computation: Computation) -> Found:
     plan = " ".join(f"{key}={part}" for key, part in found.plan.items())
     steps = (
         f"{name} of {found.model} on {count:,} x {found.chip}: {value:.4g}, 80 % interval {spoken(span)}",
-        f"  {plan}, batch {found.batch:g}, input {found.input}, output {found.output}; {found.precision}, {found.engine}",
+        f"  {plan}; batch {found.batch:g}, input {found.input}, output {found.output}; {found.precision}",
+        f"  {found.system}, {found.engine}",
     )
     return _shown(value, span, computation, steps)
 

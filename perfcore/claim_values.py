@@ -86,7 +86,7 @@ def band_of(claim: Mapping[str, Any], lines: tuple[float, ...] = ()) -> Band:
     if isinstance(said, dict):
         return _compared(said)
     centre = float(said)
-    width = float(claim.get("tolerance_absolute", abs(said) * claim.get("tolerance", 0)))
+    width = float(claim.get("tolerance_absolute", 0)) or abs(centre) * float(claim.get("tolerance", 0))
     low, high, high_open = centre - width, centre + width, False
     for line in lines:
         if centre >= line:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from perfcore import evidence
-from perfcore.chips import normal
 from perfcore.chips import load as load_chip
-from perfcore.claim_kinds import compute, lines_on, names_of, needed_arguments
+from perfcore.chips import normal
+from perfcore.claim_kinds import compute, names_of, needed_arguments
+from perfcore.claim_law import lines_on
 from perfcore.claim_schema import KINDS, OUTCOMES, claim_problems, file_problems
-from perfcore.claim_values import HOLDS, Found, Range, band_of, difference, outcome_of, spoken
+from perfcore.claim_values import HOLDS, Band, Found, Range, band_of, difference, outcome_of, spoken
 from perfcore.errors import PerfcoreError, suggestion
 from perfcore.reader import SPECS, read_toml, report
 from perfcore.schema import Problem
@@ -48,6 +49,17 @@ class Claim:
         return str(self.document["claim"]) if "claim" in self.document else _words(self.document)
 
     @property
+    def same_source(self) -> bool | None:
+        """Whether the number of the catalogue rests on a document that makes the claim; None where it has no such."""
+        if self.kind != "quantity" or "chip" not in self.document:
+            return None
+        item = load_chip(self.document["chip"])
+        name = self.document.get("metric", self.document.get("path", ""))
+        support = evidence.support(item, name) if name in FACTS else evidence.entry_for(item, name)
+        source = support.get("source") if isinstance(support, Mapping) else getattr(support, "source", None)
+        return source in {saying["id"] for saying in self.said} if source else None
+
+    @property
     def lines(self) -> tuple[float, ...]:
         """The lines of the law that the claimed number must not cross."""
         return lines_on(self.document["metric"]) if "metric" in self.document and self.kind == "quantity" else ()
@@ -76,10 +88,18 @@ class Judged:
     @property
     def says(self) -> str:
         """What was computed beside what was claimed, in a sentence."""
-        claimed = spoken(self.claim.document.get("value"))
-        if self.found.value is None:
-            return self.found.reason
-        return f"computed {spoken(self.found.value)}; claimed {claimed}{_tolerated(self.claim.document)}"
+        return self.found.reason if self.found.value is None else f"computed {self.computed}; claimed {self.claimed}"
+
+    @property
+    def computed(self) -> str:
+        """What was computed, in words."""
+        return spoken(self.found.value)
+
+    @property
+    def claimed(self) -> str:
+        """What was claimed, in words."""
+        document = self.claim.document
+        return f"{spoken(document['value'])}{_tolerated(document)}" if "value" in document else ""
 
     @property
     def would_hold(self) -> tuple[str, ...]:
@@ -90,7 +110,7 @@ class Judged:
         if not isinstance(self.found.value, Range):
             return self.found.flips
         band = band_of(document, self.claim.lines)
-        return (f"a computed value {_band_words(band)}", *needed_arguments(self.claim.computation, band))
+        return (f"a computed value {_band_words(document, band)}", *needed_arguments(self.claim.computation, band))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON of a claim."""
@@ -111,6 +131,7 @@ class Judged:
             "would_hold": list(self.would_hold),
             "source": sources[0],
             "sources": sources,
+            "same_source": self.claim.same_source,
             "computation": _plain(self.claim.computation),
             "steps": list(self.found.steps),
             "recorded": document["outcome"],
@@ -121,16 +142,15 @@ class Judged:
 
 def _tolerated(document: Mapping[str, Any]) -> str:
     if "tolerance" in document:
-        return f" within {float(document['tolerance']):.3g} of it"
-    if "tolerance_absolute" in document:
-        return f" give or take {spoken(document['tolerance_absolute'])}"
-    return ""
+        return f" ± {float(document['tolerance']) * 100:.3g} %"
+    return f" ± {spoken(document['tolerance_absolute'])}" if "tolerance_absolute" in document else ""
 
 
-def _band_words(band: Any) -> str:
-    if band.low == band.high:
-        return f"of {spoken(Range(band.low, band.high))}"
-    return f"of {spoken(Range(band.low, band.high))}{', ends not included' if band.high_open or band.low_open else ''}"
+def _band_words(document: Mapping[str, Any], band: Band) -> str:
+    if isinstance(document["value"], Mapping):
+        return spoken(document["value"])
+    said = f"of {spoken(Range(band.low, band.high))}"
+    return f"{said}, the upper end not included" if band.high_open else said
 
 
 def _plain(value: Any) -> Any:
@@ -183,8 +203,8 @@ def ids() -> tuple[str, ...]:
     return tuple(shipped())
 
 
-def load(name: str) -> Claim:
-    """Return a claim by its id, written with or without underscores.
+def load(name: str, among: Mapping[str, Claim] | None = None) -> Claim:
+    """Return a claim by its id, written with or without underscores; ``among`` those of a user's file.
 
     >>> load("h20-3a090-b2").document["chip"]
     'nvidia_h20_sxm_96gb'
@@ -194,9 +214,10 @@ def load(name: str) -> Claim:
     PerfcoreError
         If there is no such claim.
     """
-    by_name = {normal(claim_id): claim for claim_id, claim in shipped().items()}
+    known = shipped() if among is None else among
+    by_name = {normal(claim_id): claim for claim_id, claim in known.items()}
     if normal(name) not in by_name:
-        hint = suggestion(name, shipped()) or "; perfcore claims lists them"
+        hint = suggestion(name, known) or "; perfcore claims lists them"
         raise PerfcoreError(f"there is no claim {name!r}{hint}")
     return by_name[normal(name)]
 
@@ -234,7 +255,9 @@ def _entries(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
 
 
 def _name_problems(entry: Mapping[str, Any], place: str) -> list[Problem]:
-    if "claim" not in entry and not ("chip" in entry and entry["kind"] in ("quantity", "status", "heading", "paragraph")):
+    if "claim" not in entry and not (
+        "chip" in entry and entry["kind"] in ("quantity", "status", "heading", "paragraph")
+    ):
         return [(place, "claim is missing; say in words what was said")]
     try:
         names_of({key: entry[key] for key in ("kind", *KINDS[entry["kind"]]) if key in entry})

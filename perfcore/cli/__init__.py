@@ -20,6 +20,7 @@ COMMANDS = {
     "roofline": "Show ridge points, levels of memory, and a model's operations under them.",
     "train": "Predict a training step on N chips; search the plan.",
     "infer": "Predict serving on N chips: first token, time per token, throughput, memory.",
+    "claims": "Recompute what has been said in public: what holds, what fails.",
     "validate": "Predict a table of measured runs and report the error.",
     "measure": "Measure the roofline of this machine, as a chip file.",
 }

@@ -76,6 +76,28 @@ def peak_implied_tflops(parameters: float, tokens_per_s: float, chips: float, mf
     return dense_training_flop(parameters, tokens_per_s) / chips / mfu / 1e12
 
 
+def mfu_by_six(parameters: float, tokens_per_s: float, chips: float, peak_tflops: float) -> float:
+    """Utilisation that a throughput comes to by the rule of six.
+
+    Parameters
+    ----------
+    parameters
+        Parameters a token makes use of. [count]
+    tokens_per_s
+        Throughput of all chips. [token/s]
+    chips
+        Chips of the run. [count]
+    peak_tflops
+        Peak of one chip. [10^12/s]
+
+    Examples
+    --------
+    >>> mfu_by_six(1e9, 1e6, 10.0, 1200.0)
+    0.5
+    """
+    return dense_training_flop(parameters, tokens_per_s) / chips / (peak_tflops * 1e12)
+
+
 def bubble_share(pp: float, vp: float, micro_batches: float) -> float:
     """Idle time of an interleaved pipeline over its ideal time.
 
