@@ -1,9 +1,9 @@
 """The kinds of computation a claim may name, and how each is done; speeds are imported when they are asked for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from perfcore import chips
+from perfcore import chips, evidence
 from perfcore.claim_formulas import evaluated, function_of, solutions
 from perfcore.claim_law import LAW
 from perfcore.claim_values import Band, Found, Range, range_of, spoken
@@ -13,7 +13,7 @@ from perfcore.items import Item
 from perfcore.quantity import interval_of
 from perfcore.readings import metrics_of
 from perfcore.regions import DENSITY, density
-from perfcore.terms import FACTS
+from perfcore.terms import FACTS, weakest
 
 Computation = Mapping[str, Any]
 
@@ -47,14 +47,37 @@ def _quantity(computation: Computation) -> Found:
     least = computation["of"] == "lowest"
     pick = min if least else max
     value = Range(pick(one.low for one in known), pick(one.high for one in known))
-    return Found(value, (*steps, f"{computation['of']} of them: {spoken(value)}"))
+    said = f"{computation['of']} of them: {spoken(value)}"
+    return Found(value, (*steps, said), mark=weakest_of(found.mark for found in each))
 
 
 def _of_one(item: Item, computation: Computation) -> Found:
     key, value = _looked_up(item, computation)
     if value is None:
         return Found(None, (f"{key} of {item.name}: unknown",), f"{key} of {item.name} is not known")
-    return Found(value, (f"{key} of {item.name}: {spoken(value)}",))
+    mark = _mark_of(item, computation)
+    return Found(value, (f"{key} of {item.name}: {spoken(value)}" + (f" [{mark}]" if mark else ""),), mark=mark)
+
+
+def _mark_of(item: Item, computation: Computation) -> str | None:
+    """Return the mark of the weakest number that a quantity of a chip is made of."""
+    if "metric" in computation:
+        found = evidence.support(item, computation["metric"])
+        return found.mark if found else None
+    paths = [computation["path"]] if "path" in computation else _link_paths(item, computation["link"])
+    entries = [evidence.entry_for(item, path) or {} for path in paths]
+    return weakest_of(entry.get("mark") for entry in entries)
+
+
+def _link_paths(item: Item, name: str) -> list[str]:
+    links = enumerate(item.document.get("link", ()), 1)
+    return [f"link.{place}.bandwidth_gb_s" for place, link in links if link.get("name", "").startswith(name)]
+
+
+def weakest_of(marks: Iterable[str | None]) -> str | None:
+    """Return the weakest of some marks, None where there are none."""
+    known = [mark for mark in marks if mark]
+    return weakest(known) if known else None
 
 
 def _looked_up(item: Item, computation: Computation) -> tuple[str, Range | None]:
@@ -97,17 +120,18 @@ def _at_path(item: Item, path: str) -> Range | None:
 
 
 def _formula(computation: Computation) -> Found:
-    arguments, steps = {}, []
+    arguments, steps, marks = {}, [], []
     for name, value in computation["arguments"].items():
         found = _argument(value)
         steps += [f"  {step}" for step in found.steps]
         if not isinstance(found.value, Range):
             return Found(None, tuple(steps), found.reason or f"{name} is not a number")
         arguments[name] = found.value
+        marks.append(found.mark)
     value = evaluated(computation["formula"], arguments)
     given = ", ".join(f"{name} = {spoken(one)}" for name, one in arguments.items())
     said = f"{computation['formula']}({given}) = {spoken(value)}"
-    return Found(value, (*steps, said), "" if value else "no number for what was given")
+    return Found(value, (*steps, said), "" if value else "no number for what was given", mark=weakest_of(marks))
 
 
 def _argument(value: Any) -> Found:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from perfcore.display import number
 from perfcore.quantity import Interval, Value
 
+FROM_MEMORY = "recalled"
 HOLDS, FAILS, UNDETERMINED = "holds", "fails", "undetermined"
 # Two ways of computing one number differ by rounding alone.
 ROUNDING = 1e-9
@@ -55,13 +56,15 @@ class Band(NamedTuple):
 class Found:
     """What a computation gives: a range, a word, words, yes or no; or None, with the reason.
 
-    ``steps`` spell it out, and ``flips`` say what smallest changes would change it.
+    ``steps`` spell it out, ``flips`` say what smallest changes would change it, and ``mark`` is that of the weakest
+    number of the catalogue it rests on.
     """
 
     value: Range | str | bool | tuple[str, ...] | None
     steps: tuple[str, ...] = ()
     reason: str = ""
     flips: tuple[str, ...] = ()
+    mark: str | None = None
 
 
 def range_of(value: Value) -> Range | None:
@@ -109,12 +112,19 @@ def outcome_of(found: Found, claim: Mapping[str, Any], lines: tuple[float, ...] 
     'holds'
     >>> outcome_of(Found(Range(96.0, 106.0)), {"value": 100, "tolerance": 0.05})
     'undetermined'
+
+    What is remembered alone refutes nobody:
+
+    >>> outcome_of(Found(Range(50.0, 50.0), mark="recalled"), {"value": 100})
+    'undetermined'
     """
     if found.value is None:
         return UNDETERMINED
     if isinstance(found.value, Range):
         inside = band_of(claim, lines).holds(found.value)
-        return UNDETERMINED if inside is None else HOLDS if inside else FAILS
+        if inside is None or (not inside and found.mark == FROM_MEMORY):
+            return UNDETERMINED
+        return HOLDS if inside else FAILS
     said = tuple(sorted(claim["value"])) if isinstance(claim["value"], list) else claim["value"]
     return HOLDS if said == found.value else FAILS
 

@@ -12,7 +12,7 @@ from perfcore.chips import normal
 from perfcore.claim_kinds import compute, names_of, needed_arguments
 from perfcore.claim_law import lines_on
 from perfcore.claim_schema import KINDS, OUTCOMES, claim_problems, file_problems
-from perfcore.claim_values import HOLDS, Band, Found, Range, band_of, difference, outcome_of, spoken
+from perfcore.claim_values import FROM_MEMORY, HOLDS, Band, Found, Range, band_of, difference, outcome_of, spoken
 from perfcore.errors import PerfcoreError, suggestion
 from perfcore.reader import SPECS, read_toml, report
 from perfcore.schema import Problem
@@ -88,7 +88,10 @@ class Judged:
     @property
     def says(self) -> str:
         """What was computed beside what was claimed, in a sentence."""
-        return self.found.reason if self.found.value is None else f"computed {self.computed}; claimed {self.claimed}"
+        if self.found.value is None:
+            return self.found.reason
+        memory = ", a number from memory" if self.found.mark == FROM_MEMORY else ""
+        return f"computed {self.computed}{memory}; claimed {self.claimed}"
 
     @property
     def computed(self) -> str:
@@ -125,6 +128,7 @@ class Judged:
             "tolerance_absolute": _plain(document.get("tolerance_absolute")),
             "because": document.get("because"),
             "computed": _plain(self.found.value),
+            "mark": self.found.mark,
             "difference": difference(self.found, document),
             "says": self.says,
             "why": document.get("why"),

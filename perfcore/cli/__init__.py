@@ -67,6 +67,7 @@ def _main() -> None:
     perfcore train llama3_405b --chip h100 --chips 16384 --global-batch 2048 --seq 8192
     perfcore infer llama3_70b --chip h20 --chips 8 --precision fp8
     perfcore validate my_runs.csv
+    perfcore claims h800_nvlink_300         a public claim, recomputed
     """
 
 
