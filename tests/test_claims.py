@@ -233,7 +233,7 @@ def wrong(claim: Claim) -> Any:
 
 @pytest.mark.parametrize("claim", [c for c in LAW if c.document["outcome"] == "holds"], ids=lambda claim: claim.id)
 def test_a_wrong_number_fails(claim: Claim) -> None:
-    """Three times the number, or the other answer: every claim that holds then fails, or is open on what is remembered."""
+    """Three times the number, or the other answer: what holds then fails, or is open on what is remembered."""
     changed = judge(replace(claim, document={**claim.document, "value": wrong(claim)}))
     assert changed.outcome == ("undetermined" if changed.found.mark == "recalled" else "fails")
 
