@@ -18,14 +18,21 @@ from numba.extending import register_jitable
 from perfcore import __version__
 from perfcore.formulas import (
     activations,
+    architecture,
+    architecture_time,
     collectives,
+    decode_attention,
     footprint,
     gemm,
     layer,
     layer_time,
+    messages,
     pipeline,
+    serving,
+    serving_layer,
     states,
     step,
+    tiles,
     traffic,
 )
 
@@ -33,7 +40,10 @@ __all__ = ["compiled", "is_cold", "ready"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 HERE = Path(__file__).resolve().parent
-_MODULES = (gemm, collectives, activations, states, footprint, pipeline, layer, traffic, layer_time, step)
+_MODULES = (
+    *(gemm, collectives, activations, states, footprint, pipeline, layer, traffic, layer_time, step),
+    *(tiles, messages, decode_attention, serving_layer, serving, architecture, architecture_time),
+)
 
 
 def _cache_folder() -> Path:
