@@ -16,9 +16,11 @@ from perfcore.cli.rules import read_aloud
 from perfcore.display import number
 from perfcore.formulas import transformer
 from perfcore.items import Item
+from perfcore.plots import inline_roofline
 from perfcore.quantity import plain
 from perfcore.readings import metrics_of
 from perfcore.regions import density
+from perfcore.rooflines import roofline
 from perfcore.speed_terms import MODEL_KEYS
 from perfcore.terms import FACTS, KEYS, WEAK_MARKS, weakest
 from perfcore.verdict import METRICS, check
@@ -229,6 +231,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "serving_validation.md": lambda: _beside("serving_page").page(),
     "kernels.md": lambda: _beside("kernels_page").page(),
     "validation.svg": lambda: _beside("validation_plot").picture(),
+    "roofline.svg": lambda: inline_roofline(roofline("a100", "a800", "h800", "h20", "h200")),
 }
 
 if __name__ == "__main__":

@@ -4,12 +4,12 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from perfcore import efficiency, models
+from perfcore import models
 from perfcore.counts import MOST, whole
 from perfcore.formulas.records import Machine
 from perfcore.formulas.serving import serving_step, total_s
 from perfcore.formulas.serving_layer import Tokens
-from perfcore.machine import known_id
+from perfcore.machine import efficiency_words
 from perfcore.models import ModelFile
 from perfcore.questions import plan_of
 from perfcore.serving_inputs import (
@@ -172,7 +172,9 @@ def _result(known: ModelFile, base: ServingQuestion, found: SearchedPlans, stati
         search_s=found.seconds,
         alternatives=[_brief(one) for one in found.found[1 : 1 + ALTERNATIVES]],
         evidence=evidence_of(asked.setting),
-        assumptions=said + _efficiency_words(asked) + ([f"{devices} devices a chip"] if devices > 1 else []),
+        assumptions=said
+        + efficiency_words(asked.setting.chip, asked.setting.precision.bits)
+        + ([f"{devices} devices a chip"] if devices > 1 else []),
     )
 
 
@@ -235,14 +237,15 @@ def _memory(asked: ServingQuestion) -> dict[str, Any]:
 
 def _loaded_s(asked: ServingQuestion) -> float:
     """Return the time to the first token beside decoding sequences: half a step of waiting, then chunk by chunk."""
-    room = max(1.0, asked.engine.chunk_tokens - asked.sequences)
+    stages = asked.plan.pp
+    room = max(1.0, asked.engine.chunk_tokens - asked.sequences / stages)
     chunks = math.ceil(asked.prompt / room)
     context = asked.prefix + asked.prompt + 0.5 * asked.output
     part = asked.prompt / chunks
-    step = Tokens(asked.sequences, context, part, part, asked.prefix + 0.5 * (asked.prompt - part))
+    step = Tokens(asked.sequences, context, part * stages, part, asked.prefix + 0.5 * (asked.prompt - part))
     formats = asked.setting.formats()
     mixed = total_s(serving_step(asked.model, asked.plan, step, formats, asked.machine, asked.engine))
-    return 0.5 * total_s(asked.continuous()) + chunks * mixed
+    return 0.5 * total_s(asked.continuous()) + mixed * (chunks + stages - 1.0) / stages
 
 
 def _kv_bytes_per_token(asked: ServingQuestion) -> float:
@@ -296,14 +299,3 @@ def _brief(one: Loaded) -> dict[str, Any]:
         "time_per_token_s": one.step_s,
         "tokens_per_s_per_chip": one.tokens_per_s / one.question.chips,
     }
-
-
-def _efficiency_words(asked: ServingQuestion) -> list[str]:
-    """Return what was taken from elsewhere for the efficiencies that the question uses."""
-    setting = asked.setting
-    used = {"gemm_16bit", f"gemm_{setting.precision.bits}bit", "attention"}
-    known = efficiency.for_chip(known_id(setting.chip))
-    said = [s for s in known.assumptions if s.split(" ")[0] in used or not s.startswith("gemm")]
-    if "multiprocessors" not in setting.chip.document:
-        said.append("multiprocessors are not given: matrix products are taken not to be dealt in waves")
-    return said

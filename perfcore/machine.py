@@ -14,7 +14,7 @@ from perfcore.reader import SPECS
 from perfcore.software import SoftwareFile
 from perfcore.systems import System
 
-__all__ = ["Setting", "machine_of", "rate_of"]
+__all__ = ["Setting", "efficiency_words", "machine_of", "rate_of"]
 
 TERA = 1e12
 GIGA = 1e9
@@ -142,6 +142,27 @@ def known_id(chip: Item) -> str:
     return chip.id if chip.path.is_relative_to(SPECS) else ""
 
 
+def efficiency_words(chip: Item, bits: int) -> list[str]:
+    """Return what was taken from elsewhere for the efficiencies that products of ``bits`` and attention use."""
+    used = {"gemm_16bit", f"gemm_{bits}bit", "attention"}
+    known = efficiency_of(chip)
+    said = [s for s in known.assumptions if s.split(" ")[0] in used or not s.startswith("gemm")]
+    if "multiprocessors" not in chip.document:
+        said.append("multiprocessors are not given: matrix products are taken not to be dealt in waves")
+    return said
+
+
+def efficiency_of(chip: Item, mode: str = "fitted") -> efficiency.Efficiency:
+    """Return what kernels of a chip reach; of a measured one, the share of its products that was measured."""
+    known = efficiency.for_chip(known_id(chip), mode)
+    measured = chip.document.get("measured", {}).get("gemm_share")
+    if measured is None or known_id(chip):
+        return known
+    share = min(1.0, float(measured))
+    said = (f"products reach {share:.2f} of the peak, as measured; attention {known.attention:.2f}, as elsewhere",)
+    return replace(known, gemm_16bit=share, gemm_8bit=share, gemm_4bit=share, assumptions=said)
+
+
 def attention_speed(generation: str, kernel: str) -> float:
     """Return the speed of an attention kernel over that of the generation's best; 1.0 where none is fused.
 
@@ -149,6 +170,13 @@ def attention_speed(generation: str, kernel: str) -> float:
     1.0
     """
     return 1.0 if kernel == "unfused" else float(getattr(efficiency.attention_kernels(generation), kernel))
+
+
+def _multiprocessors(chip: Item, share: float) -> float:
+    """Return the units that tiles are spread over: 0 of a systolic array, below 0 of a CPU, which needs no tiles."""
+    if chip.document.get("measured", {}).get("kind") == "cpu":
+        return -1.0
+    return float(chip.document.get("multiprocessors", 0.0)) * share
 
 
 def machine_of(setting: Placed, chips: float) -> Machine:
@@ -160,14 +188,13 @@ def machine_of(setting: Placed, chips: float) -> Machine:
         If the chip lacks the format, or its file a number that is needed.
     """
     chip, system, precision, end = setting.chip, setting.system, setting.precision, setting.end
-    known = efficiency.for_chip(known_id(chip), setting.mode)
+    known = efficiency_of(chip, setting.mode)
     shared = efficiency.shared(setting.mode)
     constants = setting.software.constants
     slower = setting.software.gemm_factor
     share = 1.0 / setting.devices
     wide_rate = rate_of(chip, wide_format(chip, precision.format), end)
     of_bits = {16: known.gemm_16bit, 8: known.gemm_8bit, 4: known.gemm_4bit}[precision.bits]
-    systolic = "multiprocessors" not in chip.document
     kernel = attention_speed(known.generation, setting.attention_kernel)
     return Machine(
         gemm_flop_s=rate_of(chip, precision.format, end) * of_bits * slower * share,
@@ -178,7 +205,7 @@ def machine_of(setting: Placed, chips: float) -> Machine:
         memory_bytes_s=_memory(chip, "bandwidth_gb_s", end) * share,
         memory_efficiency=shared.memory_efficiency,
         memory_bytes=_memory(chip, "capacity_gb", "low") * share,
-        multiprocessors=0.0 if systolic else float(chip.document["multiprocessors"]) * share,
+        multiprocessors=_multiprocessors(chip, share),
         kernel_s=shared.kernel_s if setting.software.starts_kernels else 0.0,
         domain=used_domain(system, chips) * setting.devices,
         link_bytes_s=system.scale_up_bytes_s * shared.link_efficiency * constants["link_factor"] * share,

@@ -15,7 +15,8 @@ Problem = tuple[str, str]
 # A table's keys: None where the kind is that of the term of the same name, else the keys of the table below.
 Shape = Mapping[str, Any]
 
-NEEDED = {"conflict": ("key", "others", "reason"), "others": ("value",), "evidence": ("keys",)}
+NEEDED = {"cache": ("name",), "conflict": ("key", "others", "reason"), "others": ("value",), "evidence": ("keys",)}
+NEEDED |= {"figure": ("name", "value", "unit")}
 LARGEST_NUMBER = Decimal("1e30")
 SMALLEST_NUMBER = Decimal("1e-12")
 MOST_DIGITS = 60
@@ -78,6 +79,12 @@ NONE_ALLOWED = (
 LARGEST_WHOLE = 10**9
 SETTABLE_FACTS = tuple(name for name in FACTS if name not in ("classified", *DERIVED))
 
+# How the numbers of a chip file were measured that `perfcore measure` wrote.
+MEASURED: Shape = {
+    **dict.fromkeys(("kind", "date", "version", "threads", "clock_mhz", "load", "spread", "gemm_share")),
+    **dict.fromkeys(("stream_share", "refused", "note")),
+    "figure": dict.fromkeys(("name", "value", "unit", "median", "spread", "note")),
+}
 CHIP: Shape = {
     **dict.fromkeys(("name", "vendor", "aliases", "form", "market", "launched", "datacenter", "note")),
     **dict.fromkeys(("packages_per_board", "multiprocessors", "devices", *PACKAGE_METRICS)),
@@ -85,10 +92,12 @@ CHIP: Shape = {
     "vector_peak_dense_tflops": _RATES,
     "uncapped_peak_dense_tflops": _RATES,
     "die": dict.fromkeys(("role", "count", "area_mm2", "transistor", "process", "transistors_billion", "note")),
+    "cache": dict.fromkeys(("name", "capacity_mb", "bandwidth_gb_s", "note")),
     "memory": dict.fromkeys(("type", "stacks", "bandwidth_gb_s", "capacity_gb", "note")),
     "link": dict.fromkeys(("name", "count", "bandwidth_gb_s", "shipped_gb_s", "to_volatile_memory", "note")),
     "power": dict.fromkeys(("tdp_w",)),
     "clock": dict.fromkeys(("boost_mhz",)),
+    "measured": MEASURED,
     "facts": dict.fromkeys(SETTABLE_FACTS),
     **CITED,
 }

@@ -94,8 +94,8 @@ class ServingQuestion:
 
     def prefill(self, prompts: float = 1.0) -> Served:
         """Return the prefill of some prompts at once, the first new token included."""
-        step = Tokens(0.0, 0.0, prompts * self.prompt, self.prompt, self.prefix)
-        return serving.serving_step(self.model, self.plan, step, self.setting.formats(), self.machine, self.engine)
+        lengths, formats = (self.prompt, self.prefix), self.setting.formats()
+        return serving.prefill_step(self.model, self.plan, prompts, *lengths, formats, self.machine, self.engine)
 
     def decode(self) -> Served:
         """Return a decode step alone, the KV cache at its mean length."""

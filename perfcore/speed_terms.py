@@ -80,6 +80,22 @@ CALIBRATION_KEYS = {
     "gemm_factor": Term("number", "", "GEMM rate of a machine over that of its generation"),
 }
 
+# Arguments of the roofline.
+ROOFLINE_KEYS = {
+    "flop": Term("number", "FLOP", "operations, a multiply-accumulate counted as 2"),
+    "moved_bytes": Term("number", "B", "what must cross DRAM; the JSON key is bytes"),
+    "flop_s": Term("number", "FLOP/s", "dense peak of a format"),
+    "bytes_s": Term("number", "B/s", "bandwidth of a level of memory or of a link"),
+    "flop_per_byte": Term("number", "FLOP/B", "intensity: operations for each byte moved"),
+    "m": Term("number", "", "rows of a matrix product"),
+    "n": Term("number", "", "columns of a matrix product"),
+    "k": Term("number", "", "inner size of a matrix product"),
+    "element_bytes": Term("number", "B", "size of an operand: 2 in 16 bit, 1 in 8 bit, 0.56 in 4 bit with its scales"),
+    "kv_bytes": Term("number", "B", "size of an element of the key-value cache"),
+    "tokens": Term("number", "token", "tokens that go through a layer together"),
+    "optimizer_bytes": Term("number", "B", "what the optimizer reads and writes for each parameter"),
+}
+
 # Serving engines.
 ENGINE_KEYS = {
     "free": Term("words", "", "the constants, three at most, that are fitted to published speeds of this engine"),
@@ -104,6 +120,24 @@ ENGINE_KEYS = {
     "memory_share": Term("share", "", "part of a chip's memory that weights and KV cache may fill"),
     "kv_follows_weights": Term("yes_no", "", "the KV cache is kept in 8 bit where weights are in 8 or 4 bit floats"),
     "static_batches": Term("yes_no", "", "its published speeds are of static batches: all prompts, then all outputs"),
+}
+
+# What `perfcore measure` writes beside the numbers of a chip file.
+MEASURED_KEYS = {
+    "measured": Term("table", "", "how the numbers of the file were measured"),
+    "kind": Term("word", "", "what was measured: cpu or gpu"),
+    "date": Term("date", "", "day of the measurement"),
+    "version": Term("word", "", "version of perfcore that measured"),
+    "threads": Term("count", "", "threads, each on a core of its own, that measured together"),
+    "clock_mhz": Term("number", "MHz", "clock while it was measured"),
+    "load": Term("share", "", "share of the device that other programs used, at most"),
+    "spread": Term("share", "", "(p90 - p10) / median of the samples, of a run the largest of its rates"),
+    "gemm_share": Term("share", "", "rate of a large matrix product of the library over the peak of the file"),
+    "stream_share": Term("share", "", "median rate of a plain triad over the memory bandwidth of the file"),
+    "refused": Term("words", "", "why the run is not a result, where it was written all the same"),
+    "figure": Term("tables", "", "one measured figure"),
+    "unit": Term("word", "", "unit of a figure"),
+    "median": Term("number", "", "median of the samples of a figure"),
 }
 
 # The shape of a language model.

@@ -32,7 +32,7 @@ KINDS = (
         ("chip", "phase", "isl", "osl"),
         "inference_cases",
         "measurements/inference",
-        ("precision", "phase", "kind"),
+        ("precision", "phase", "kind", "engine"),
     ),
     Kind("kernels", ("chip", "category", "op"), "kernel_cases", "measurements/kernels", ("category", "dtype")),
 )

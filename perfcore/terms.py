@@ -1,6 +1,13 @@
 """The vocabulary: one name for a formula argument, a spec key, a table column, a CLI label and a JSON key."""
 
-from perfcore.speed_terms import CALIBRATION_KEYS, ENGINE_KEYS, MODEL_KEYS, Term
+from perfcore.speed_terms import (
+    CALIBRATION_KEYS,
+    ENGINE_KEYS,
+    MEASURED_KEYS,
+    MODEL_KEYS,
+    ROOFLINE_KEYS,
+    Term,
+)
 
 # Bit length of the multiply inputs. TF32 counts its 19 significant bits: the market's reading.
 FORMATS = {
@@ -194,6 +201,8 @@ KEYS = {
     "uncapped_peak_dense_tflops": Term("table", "10^12/s", "dense peak without a firmware cap"),
     "die": Term("tables", "", "a logic die of the package"),
     "memory": Term("table", "", "the DRAM attached to the package"),
+    "cache": Term("tables", "", "a level of cache of the package, the nearest to the units first"),
+    "capacity_mb": Term("number", "10^6 B", "capacity of a cache, summed over the package"),
     "link": Term("tables", "", "a link of the package to anything but volatile memory"),
     "power": Term("table", "", "power"),
     "clock": Term("table", "", "clocks"),
@@ -207,7 +216,9 @@ KEYS = {
     "process": Term("word", "", "fabrication process"),
     "type": Term("word", "", "kind of memory"),
     "stacks": Term("count", "", "memory stacks"),
-    "bandwidth_gb_s": Term("number", "GB/s", "bandwidth: of all memory, of one stack, or both ways of one link"),
+    "bandwidth_gb_s": Term(
+        "number", "GB/s", "bandwidth: of all memory, of one stack, of a cache as a whole, or both ways of one link"
+    ),
     "shipped_gb_s": Term("number", "GB/s", "rate a link ships at, when below what it can be programmed to"),
     "to_volatile_memory": Term("yes_no", "", "the link leads to volatile memory and does not count"),
     "capacity_gb": Term("number", "10^9 B", "memory capacity"),
@@ -226,7 +237,7 @@ KEYS = {
     "mark": Term("word", "", "how sure"),
     "note": Term("word", "", "a remark"),
     "others": Term("tables", "", "the values not chosen"),
-    "value": Term("any", "", "a value not chosen"),
+    "value": Term("any", "", "a value: one not chosen, or a measured one"),
     "reason": Term("word", "", "why the value of the file was chosen"),
     "decision": Term("word", "", "what was decided where the values disagree across a threshold"),
     "mac_tops": Term("number", "10^12/s", "multiply-accumulate operations per second"),
@@ -238,7 +249,7 @@ KEYS = {
     "threshold": Term("number", "", "the number a rule compares with"),
 }
 
-KEYS |= CALIBRATION_KEYS | ENGINE_KEYS
+KEYS |= CALIBRATION_KEYS | ENGINE_KEYS | MEASURED_KEYS | ROOFLINE_KEYS
 TERMS = FACTS | KEYS | MODEL_KEYS | {name: Term("number", "10^12/s", f"{name} format") for name in FORMATS}
 
 

@@ -14,7 +14,7 @@ from perfcore.counts import MOST, whole
 from perfcore.errors import PerfcoreError
 from perfcore.formulas.records import Work
 from perfcore.intervals import interval
-from perfcore.machine import Setting, known_id, rate_of
+from perfcore.machine import Setting, efficiency_words, known_id, rate_of
 from perfcore.models import ModelFile
 from perfcore.precisions import find_exactly
 from perfcore.questions import RECOMPUTE, Answer, Question, answer, plan_of
@@ -254,14 +254,10 @@ def _result(known: ModelFile, base: Question, found: Found, tokens: float | None
 
 def _efficiency_words(question: Question) -> list[str]:
     """Return what was taken from elsewhere for the efficiencies that the question uses."""
-    used = {"gemm_16bit", f"gemm_{question.setting.precision.bits}bit", "attention"}
     setting = question.setting
-    known = efficiency.for_chip(known_id(setting.chip))
-    said = [s for s in known.assumptions if s.split(" ")[0] in used or not s.startswith("gemm")]
+    said = efficiency_words(setting.chip, setting.precision.bits)
     if setting.attention_kernel != "unfused":
-        said += efficiency.attention_kernels(known.generation).assumptions
-    if "multiprocessors" not in setting.chip.document:
-        said.append("multiprocessors are not given: matrix products are taken not to be dealt in waves")
+        said += efficiency.attention_kernels(efficiency.for_chip(known_id(setting.chip)).generation).assumptions
     return said
 
 

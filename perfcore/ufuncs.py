@@ -12,8 +12,10 @@ from inspect import signature
 from typing import Any
 
 from perfcore import formulas
+from perfcore.formulas.gemm import gemm_bytes
 
 __all__ = list(formulas.__all__)
+_HELPERS = (gemm_bytes,)  # what formulas call that is no formula of its own
 
 
 def __getattr__(name: str) -> Any:
@@ -25,8 +27,8 @@ def __getattr__(name: str) -> Any:
     float64: Any = numba.float64
     vectorize: Any = numba.vectorize
 
-    for other in __all__:
-        register_jitable(getattr(formulas, other))
+    for other in (*_HELPERS, *(getattr(formulas, each) for each in __all__)):
+        register_jitable(other)
     formula = getattr(formulas, name)
     # An explicit float64 signature: lazy typing would make int64 kernels that overflow.
     compiled = vectorize([float64(*[float64] * len(signature(formula).parameters))])(formula)

@@ -26,6 +26,7 @@ PAGES = (
     "published.md",
     "validation.md",
     "validation.svg",
+    "roofline.svg",
     "kernels.md",
 )
 

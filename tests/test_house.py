@@ -86,5 +86,17 @@ def test_the_readme_does_not_promise_commands_that_are_not_there() -> None:
 
 def test_dependencies_have_lower_bounds_only() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for requirement in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
-        assert re.fullmatch(r"[a-z-]+>=[0-9.]+", requirement)
+    extras = project["optional-dependencies"]
+    for requirement in [*project["dependencies"], *(each for extra in extras.values() for each in extra)]:
+        own = re.fullmatch(r"perfcore\[([a-z]+)\]", requirement)
+        assert own[1] in extras if own else re.fullmatch(r"[a-z0-9-]+(\[[a-z]+\])?>=[0-9.]+", requirement)
+
+
+def test_a_gpu_is_nobodys_duty() -> None:
+    """GPU libraries take gigabytes: an extra of their own, in no other one, and imported only where one is measured."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    heavy = ("cupy", "nvidia", "torch", "perfcore[gpu]")
+    for name, requirements in extras.items():
+        assert name == "gpu" or not any(one.startswith(heavy) for one in requirements)
+    for path in MODULES:
+        assert not re.search(r"^\s*(import|from) (torch|cupy|pynvml)\b", path.read_text(), re.MULTILINE), path

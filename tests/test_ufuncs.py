@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from perfcore import formulas, ufuncs
 
-NUMBERS = st.lists(st.floats(1e-6, 1e9), min_size=3, max_size=3)
+NUMBERS = st.lists(st.floats(1e-6, 1e9), min_size=7, max_size=7)
 
 
 @pytest.mark.parametrize("name", formulas.__all__)

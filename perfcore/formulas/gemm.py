@@ -55,7 +55,7 @@ def compute_flop(m: float, n: float, k: float, batch: float, units: float) -> fl
     """Return the FLOP a whole chip could do in the time the best tiling takes: useful FLOP plus waste [FLOP].
 
     Tiles of 256 x 128, 128 x 256, 128 x 128 and 64 x 64; smaller ones feed the tensor cores less well. Without
-    multiprocessors (0) the sides are padded to the array.
+    multiprocessors (0) the sides are padded to the array; below 0 nothing is (a processor of vector units).
 
     Examples
     --------
@@ -67,6 +67,8 @@ def compute_flop(m: float, n: float, k: float, batch: float, units: float) -> fl
     >>> round(compute_flop(1.0, 64.0, 890.0, 1.0, 100.0) / (100 * 2 * 64 * 64 * 1000), 6)
     1.35
     """
+    if units < 0.0:
+        return 2.0 * batch * m * n * k
     if units == 0.0:
         rows, columns, depth = math.ceil(m / ARRAY), math.ceil(n / ARRAY), math.ceil(k / ARRAY)
         return 2.0 * batch * rows * columns * depth * ARRAY * ARRAY * ARRAY
@@ -94,17 +96,16 @@ def few_rows_flop(m: float, n: float, k: float, batch: float, units: float) -> f
     >>> few_rows_flop(5.0, 128.0, 128.0, 1.0, 0.0) == 2 * 8 * 128 * 128
     True
     """
-    if units == 0.0:
-        if m >= ARRAY:
+    if units <= 0.0:
+        if m >= ARRAY or units < 0.0:
             return compute_flop(m, n, k, batch, units)
         return 2.0 * batch * math.ceil(m / 8.0) * 8.0 * math.ceil(n / ARRAY) * ARRAY * math.ceil(k / ARRAY) * ARRAY
-    if m <= VECTOR_ROWS:
-        return VECTOR_COST * 2.0 * batch * m * n * k
     wide = 1.10 * tile_flop(m, n, k, batch, 64.0, 256.0, units)
     even = 1.15 * tile_flop(m, n, k, batch, 64.0, 128.0, units)
     low = 1.30 * tile_flop(m, n, k, batch, 32.0, 128.0, units)
     lowest = LOWEST_TILE * tile_flop(m, n, k, batch, 16.0, 128.0, units)
-    return min(compute_flop(m, n, k, batch, units), units * min(min(wide, even), min(low, lowest)))
+    tiled = min(compute_flop(m, n, k, batch, units), units * min(min(wide, even), min(low, lowest)))
+    return min(tiled, VECTOR_COST * 2.0 * batch * m * n * k) if m <= VECTOR_ROWS else tiled
 
 
 def gemm_bytes(m: float, n: float, k: float, batch: float, element_bytes: float) -> float:

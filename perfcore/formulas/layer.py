@@ -7,10 +7,22 @@ from typing import NamedTuple
 
 from perfcore.formulas.activations import kv_heads_per_rank
 from perfcore.formulas.gemm import gemm_time_s
+from perfcore.formulas.products import (
+    IMBALANCE,
+    Product,
+    latent_down,
+    latent_keys_values,
+    latent_queries,
+    mlp_down,
+    mlp_up,
+    output_projection,
+    query_key_value,
+    routed_tokens,
+    router,
+)
 from perfcore.formulas.records import Machine, Model, Plan, Software
 
 GROUPED = 0.85  # rate of a grouped GEMM (experts) over that of a plain one
-IMBALANCE = 1.10  # load of the busiest expert rank over the mean
 BATCHED = 0.85  # rate of the batched GEMMs of unfused attention over that of a plain one
 MISALIGNED = 12.0  # slowdown of those where the head size is no multiple of 8 (no tensor cores)
 FLASH_BACKWARD = 2.5 / 0.8  # FLOP of the backward pass over the forward one, by its lower rate
@@ -69,6 +81,11 @@ def linear(
     )
 
 
+def linear_of(product: Product, flop_s: float, size: float, machine: Machine) -> Passes:
+    """Return the three multiplications of a linear layer by its shape."""
+    return linear(product.rows, product.outputs, product.inputs, product.batch, flop_s, size, machine)
+
+
 def attention_linear(model: Model, plan: Plan, tokens: float, machine: Machine) -> Passes:
     """Return the projections around core attention: fused QKV and output, or those of MLA [1]_.
 
@@ -79,33 +96,22 @@ def attention_linear(model: Model, plan: Plan, tokens: float, machine: Machine) 
     .. [1] DeepSeek-AI, arXiv:2412.19437 (2024), section 2.1.1.
     """
     rate, size = machine.gemm_flop_s, machine.element_bytes
-    heads = model.heads / plan.tp
-    out = linear(tokens, model.hidden, heads * model.v_head_dim, 1.0, rate, size, machine)
+    out = linear_of(output_projection(model, plan, tokens), rate, size, machine)
     if model.kv_lora_rank > 0.0:
-        down = model.q_lora_rank + model.kv_lora_rank + model.rope_head_dim
-        latent = linear(tokens, down, model.hidden, 1.0, rate, size, machine)
-        inner = model.q_lora_rank if model.q_lora_rank > 0.0 else model.hidden
-        queries = linear(tokens, heads * model.head_dim, inner, 1.0, rate, size, machine)
-        up = heads * (model.head_dim - model.rope_head_dim + model.v_head_dim)
-        keys = linear(tokens, up, model.kv_lora_rank, 1.0, rate, size, machine)
+        latent = linear_of(latent_down(model, plan, tokens), rate, size, machine)
+        queries = linear_of(latent_queries(model, plan, tokens), rate, size, machine)
+        keys = linear_of(latent_keys_values(model, plan, tokens), rate, size, machine)
         return add(add(latent, queries), add(keys, out))
-    width = (heads + 2.0 * kv_heads_per_rank(model, plan)) * model.head_dim
-    return add(linear(tokens, width, model.hidden, 1.0, rate, size, machine), out)
+    return add(linear_of(query_key_value(model, plan, tokens), rate, size, machine), out)
 
 
 def mlp_linear(model: Model, plan: Plan, tokens: float, ffn: float, machine: Machine) -> Passes:
     """Return the MLP of width ``ffn``: gate and up as one multiplication, and down."""
     if ffn == 0.0:
         return Passes(0.0, 0.0, 0.0)
-    width = ffn / plan.tp
     rate, size = machine.gemm_flop_s, machine.element_bytes
-    up = linear(tokens, (model.ffn_matrices - 1.0) * width, model.hidden, 1.0, rate, size, machine)
-    return add(up, linear(tokens, model.hidden, width, 1.0, rate, size, machine))
-
-
-def routed_tokens(model: Model, plan: Plan, tokens: float) -> float:
-    """Return the tokens a rank routes: its own share where tensor-parallel ranks hold different ones."""
-    return tokens / plan.tp if plan.sequence_parallel == 1.0 or plan.ep > 1.0 else tokens
+    up = linear_of(mlp_up(model, plan, tokens, ffn), rate, size, machine)
+    return add(up, linear_of(mlp_down(model, plan, tokens, ffn), rate, size, machine))
 
 
 def expert_linear(model: Model, plan: Plan, tokens: float, machine: Machine) -> Passes:
@@ -116,13 +122,13 @@ def expert_linear(model: Model, plan: Plan, tokens: float, machine: Machine) -> 
     .. [1] DeepSeek-AI, arXiv:2412.19437 (2024), section 2.1.2.
     """
     own = routed_tokens(model, plan, tokens)
-    router = linear(own, model.experts, model.hidden, 1.0, machine.wide_gemm_flop_s, 2.0, machine)
+    scores = linear_of(router(model, plan, tokens), machine.wide_gemm_flop_s, 2.0, machine)
     local = model.experts / plan.ep
     rows = own * model.top_k * plan.ep / model.experts * IMBALANCE
     rate, size = machine.gemm_flop_s * GROUPED, machine.element_bytes
     up = linear(rows, (model.ffn_matrices - 1.0) * model.expert_ffn, model.hidden, local, rate, size, machine)
     down = linear(rows, model.hidden, model.expert_ffn, local, rate, size, machine)
-    return add(add(router, mlp_linear(model, plan, tokens, model.shared_ffn, machine)), add(up, down))
+    return add(add(scores, mlp_linear(model, plan, tokens, model.shared_ffn, machine)), add(up, down))
 
 
 def seen_tokens(seq: float, window: float) -> float:

@@ -79,7 +79,7 @@ class Machine(NamedTuple):
     memory_bytes_s: float  # datasheet
     memory_efficiency: float  # share of it that memory-bound kernels reach
     memory_bytes: float  # capacity
-    multiprocessors: float  # units GEMM tiles are spread over; 0: one systolic array, no waves
+    multiprocessors: float  # units GEMM tiles are spread over; 0: one systolic array, no waves; below 0: no tiles
     kernel_s: float  # start and drain of one kernel
     domain: float  # chips joined by the fast link
     link_bytes_s: float  # achieved per chip and direction inside the domain

@@ -1,14 +1,15 @@
 """Serving a language model: one step, prefill, decode with a growing KV cache, continuous batching, memory."""
 
 import math
+from typing import NamedTuple
 
 from perfcore.formulas.collectives import point_to_point_time_s
 from perfcore.formulas.records import Engine, Formats, Machine, Model, Plan
+from perfcore.formulas.roofline import distinct_experts
 from perfcore.formulas.serving_layer import (
     Served,
     Tokens,
     cached_tokens,
-    distinct_experts,
     kv_width,
     product_s,
     served_layer,
@@ -59,32 +60,83 @@ def head_s(model: Model, plan: Plan, rows: float, formats: Formats, machine: Mac
     return logits + stream_s(LOGIT_BYTES * rows * model.vocab / plan.tp, machine, engine)
 
 
+class Passes(NamedTuple):
+    """How a step is cut: each of ``number`` passes runs through the layers of all stages, one after the other."""
+
+    each: Tokens
+    number: float
+
+
+def passes(plan: Plan, step: Tokens, engine: Engine) -> Passes:
+    """Return the tokens of one pass, and the passes that a stage's part of a step takes.
+
+    Stages share out the sequences of a step, of which none can be cut; no pass has more than ``chunk_tokens`` tokens.
+
+    Examples
+    --------
+    Half of 10,000 prompt tokens and 1,000 sequences, at most 2,048 in a pass: 2.7 of them on average.
+
+    >>> engine = Engine(*[0.0] * 13, 2048.0, *[0.0] * 2)
+    >>> found = passes(Plan(1.0, 2.0, *[1.0] * 15), Tokens(1000.0, 500.0, 10000.0, 500.0, 0.0), engine)
+    >>> round(found.number, 1), round(found.each.sequences, 1), round(found.each.prompt, 1)
+    (2.7, 186.2, 1861.8)
+    """
+    sequences = max(step.sequences / plan.pp, min(step.sequences, 1.0))
+    prompt = step.prompt / plan.pp
+    count = max(1.0, (sequences + prompt) / engine.chunk_tokens)
+    return Passes(Tokens(sequences / count, step.context, prompt / count, step.prompt_length, step.prefix), count)
+
+
 def serving_step(model: Model, plan: Plan, step: Tokens, formats: Formats, machine: Machine, engine: Engine) -> Served:
     """Return one step through all layers for the tokens of one rank.
 
     With ``plan.pp`` stages each works on a part of the batch at a time, so a token passes all layers in the time that
-    part takes, and the weights of a layer are read once for each part.
+    part takes; a part of too many tokens takes several passes. The weights of a layer are read once for each.
     """
-    part = Tokens(step.sequences / plan.pp, step.context, step.prompt / plan.pp, step.prompt_length, step.prefix)
+    part, count = passes(plan, step, engine)
     dense = model.dense_layers / model.layers
     time = Served(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     if dense > 0.0:
         layer = served_layer(model, plan, part, 0.0, formats, machine, engine)
-        time = add(time, layer, model.dense_layers)
+        time = add(time, layer, count * model.dense_layers)
     if dense < 1.0:
         layer = served_layer(model, plan, part, 1.0, formats, machine, engine)
-        time = add(time, layer, model.layers - model.dense_layers)
+        time = add(time, layer, count * (model.layers - model.dense_layers))
     ends = part.prompt / part.prompt_length if part.prompt > 0.0 else 0.0
     logits = head_s(model, plan, part.sequences + ends, formats, machine, engine)
-    chunks = max(1.0, math.ceil((step.sequences + step.prompt) / engine.chunk_tokens))
-    again = (chunks - 1.0) * (engine.step_s + model.layers * engine.layer_s)
     hops = 0.0
     if plan.pp > 1.0:
         near = 1.0 if plan.tp * plan.pp <= machine.domain else 0.0
         sent = 2.0 * (part.sequences + part.prompt) * model.hidden
         hops = plan.pp * point_to_point_time_s(sent, near, machine)
-    host = engine.step_s + engine.sequence_s * step.sequences + again
-    return add(time, Served(logits, 0.0, 0.0, 0.0, hops, host), 1.0)
+    host = engine.step_s * count + engine.sequence_s * step.sequences
+    return add(time, Served(count * logits, 0.0, 0.0, 0.0, count * hops, host), 1.0)
+
+
+def prefill_step(
+    model: Model,
+    plan: Plan,
+    prompts: float,
+    prompt: float,
+    prefix: float,
+    formats: Formats,
+    machine: Machine,
+    engine: Engine,
+) -> Served:
+    """Return the prefill of ``prompts`` at once, with nothing before or after them.
+
+    Of m parts (whole prompts, or chunks of one) the first passes all p stages, and one part follows after another:
+    m + p - 1 times that of one stage, the pipeline's bubble included [1]_.
+
+    References
+    ----------
+    .. [1] Y. Huang et al., "GPipe", arXiv:1811.06965 (2019), section 2.3.
+    """
+    tokens = prompts * prompt
+    parts = float(max(1.0, max(min(plan.pp, prompts), math.ceil(tokens / engine.chunk_tokens))))
+    full = Tokens(0.0, 0.0, tokens * plan.pp / parts, prompt, prefix)  # a part for each stage
+    one = serving_step(model, plan, full, formats, machine, engine)
+    return add(one, one, (parts - 1.0) / plan.pp)
 
 
 def mean_context(prompt: float, output: float, engine: Engine) -> float:
@@ -104,8 +156,12 @@ def kv_bytes_per_token(model: Model, plan: Plan, formats: Formats) -> float:
 
 
 def kv_bytes_per_sequence(model: Model, plan: Plan, length: float, formats: Formats) -> float:
-    """Return the bytes of KV cache of a sequence of ``length`` tokens on one rank; windowed layers keep a window."""
-    return kv_bytes_per_token(model, plan, formats) * cached_tokens(model, length)
+    """Return the bytes of KV cache of a sequence of ``length`` tokens on the fullest rank; some layers keep a window.
+
+    Stages hold whole layers: of 61 on 4 stages, 16.
+    """
+    uneven = math.ceil(model.layers / plan.pp) * plan.pp / model.layers
+    return uneven * kv_bytes_per_token(model, plan, formats) * cached_tokens(model, length)
 
 
 def weight_bytes(model: Model, plan: Plan, formats: Formats) -> float:
@@ -161,6 +217,54 @@ def continuous_step(
     return serving_step(model, plan, step, formats, machine, engine)
 
 
+def exchange_bound_s(
+    tokens: float,
+    experts: float,
+    hidden: float,
+    sent_bytes: float,
+    returned_bytes: float,
+    layers: float,
+    micro_batches: float,
+    bytes_s: float,
+) -> float:
+    """Return the least time per token that the exchange of experts allows, computation hidden behind it [s].
+
+    Each of ``tokens`` on a device goes to ``experts`` of them (the shared one counted) with ``sent_bytes`` an element
+    and comes back with ``returned_bytes``; ``micro_batches`` take turns, so that many exchanges stand in a row [1]_.
+
+    References
+    ----------
+    .. [1] DeepSeek-AI, "Insights into DeepSeek-V3", arXiv:2505.09343 (2025), section 2.3.2.
+
+    Examples
+    --------
+    32 tokens, 9 experts, 7,000 elements, 50 GB/s: 120.96 us a layer and micro-batch, 14.76 ms a token.
+
+    >>> round(exchange_bound_s(32.0, 9.0, 7000.0, 1.0, 2.0, 61.0, 2.0, 50e9) * 1e3, 2)
+    14.76
+    """
+    layer_s = (sent_bytes + returned_bytes) * tokens * experts * hidden / bytes_s
+    return micro_batches * layers * layer_s
+
+
+def seen_by_prompt(model: Model, step: Tokens) -> float:
+    """Return the keys that a token of a prompt sees, a mean over tokens and layers: the prefix and half of the prompt.
+
+    Examples
+    --------
+    >>> windowed = Model(32.0, *[0.0] * 20, 100.0, 16.0, 0.0)
+    >>> seen_by_prompt(windowed, Tokens(0.0, 0.0, 1000.0, 1000.0, 0.0))
+    297.5
+    """
+    full = step.prefix + 0.5 * step.prompt_length
+    if model.window <= 0.0:
+        return full
+    early = min(step.prompt_length, max(0.0, model.window - step.prefix))  # tokens that see less than a window
+    near = ((step.prefix + 0.5 * early) * early + (step.prompt_length - early) * model.window) / step.prompt_length
+    share = model.window_layers / model.layers
+    return (1.0 - share) * full + share * near
+
+
 def roofline_step_s(
     model: Model, plan: Plan, step: Tokens, formats: Formats, peak_flop_s: float, memory_bytes_s: float
 ) -> float:
@@ -182,9 +286,11 @@ def roofline_step_s(
         cut = max(plan.ep, plan.tp) * plan.pp
         held = (model.layers - model.dense_layers) * model.experts * mlp_matrix_parameters(model, model.expert_ffn)
         weights -= idle * formats.weight_bytes * held / cut
-    cache = step.sequences * kv_bytes_per_sequence(model, plan, step.context, formats)
-    flop = tokens * matmul_flop_per_token(model) / 3.0
+    cache = step.sequences * kv_bytes_per_token(model, plan, formats) * cached_tokens(model, step.context)
+    ends = step.prompt / step.prompt_length if step.prompt > 0.0 else 0.0
+    logits = 2.0 * model.hidden * model.vocab
+    flop = tokens * (matmul_flop_per_token(model) / 3.0 - logits) + (step.sequences + ends) * logits
     keys = step.sequences * cached_tokens(model, step.context)
-    keys += step.prompt * (step.prefix + 0.5 * step.prompt_length)
+    keys += step.prompt * seen_by_prompt(model, step) if step.prompt > 0.0 else 0.0
     flop += keys * model.layers * 2.0 * model.heads * (model.head_dim + model.v_head_dim)
     return max((weights + cache) / memory_bytes_s, flop / ranks / peak_flop_s)

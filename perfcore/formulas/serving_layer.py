@@ -5,15 +5,16 @@ them (chunked prefill); either may be 0. Kernels of a layer depend on one anothe
 kernel computing and reading overlap, so the greater counts (the smooth maximum of ``gemm.soft_max``).
 """
 
-import math
 from typing import NamedTuple
 
 from perfcore.formulas.activations import kv_heads_per_rank
 from perfcore.formulas.collectives import all_reduce_time_s, expert_exchange_time_s
 from perfcore.formulas.decode_attention import cache_bytes, score_flop
 from perfcore.formulas.gemm import VECTOR_ROWS, few_rows_flop, soft_max
-from perfcore.formulas.layer import GROUPED, IMBALANCE, flash_time_s, seen_tokens
+from perfcore.formulas.layer import GROUPED, flash_time_s, seen_tokens
+from perfcore.formulas.products import IMBALANCE
 from perfcore.formulas.records import Engine, Formats, Machine, Model, Plan
+from perfcore.formulas.roofline import distinct_experts
 from perfcore.formulas.tiles import GROUPED_RATE, tiled_flop
 
 DECODE_RATE, LATENT_RATE = 0.65, 0.85  # of a large GEMM's rate, by attention of single queries, and by MLA's
@@ -206,21 +207,6 @@ def mlp_products_s(
     return up + product_s(tokens, model.hidden, width, 1.0, 0.0, rate, size, formats, machine, engine)
 
 
-def distinct_experts(local: float, share: float, tokens: float) -> float:
-    r"""Return how many of ``local`` experts are chosen by any of ``tokens`` tokens: :math:`n (1 - (1 - k/E)^T)`.
-
-    Examples
-    --------
-    8 of 256 experts for each token: one token reaches 8, 128 tokens all but 2 % of them.
-
-    >>> distinct_experts(256.0, 8 / 256, 1.0), round(distinct_experts(256.0, 8 / 256, 128.0), 1)
-    (8.0, 251.6)
-    """
-    if share >= 1.0:
-        return local
-    return local * (1.0 - math.pow(1.0 - share, tokens))
-
-
 class Routed(NamedTuple):
     """Experts of one rank in one step."""
 
@@ -233,7 +219,7 @@ def routed(model: Model, plan: Plan, tokens: float) -> Routed:
     """Return the experts at work on a rank; with expert parallelism an expert is whole, else cut like an MLP."""
     group = tokens * plan.ep / plan.tp if plan.ep > 1.0 else tokens
     local = model.experts / plan.ep
-    chosen = distinct_experts(local, model.top_k / model.experts, group)
+    chosen = distinct_experts(local, model.top_k / plan.ep, group)
     load = IMBALANCE if plan.ep > 1.0 else 1.0
     rows = group * model.top_k / (plan.ep * chosen) * load
     return Routed(chosen, rows, model.expert_ffn if plan.ep > 1.0 else model.expert_ffn / plan.tp)

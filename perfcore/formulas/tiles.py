@@ -77,7 +77,7 @@ def tiled_flop(m: float, n: float, k: float, batch: float, uneven: float, units:
     >>> round(waste, 4) == round(tile_slowdown(64.0, 80.0), 4)
     True
     """
-    if units == 0.0:
+    if units <= 0.0:
         return few_rows_flop(m, n, k, batch, units)
     best = math.inf
     rows = LEAST_ROWS

@@ -9,7 +9,7 @@ from perfcore.formulas.collectives import (
     gather_time_s,
     point_to_point_time_s,
 )
-from perfcore.formulas.layer import IMBALANCE, routed_tokens
+from perfcore.formulas.products import IMBALANCE, routed_tokens
 from perfcore.formulas.records import Machine, Model, Plan, Software
 from perfcore.formulas.states import expert_shard_group
 
@@ -19,6 +19,14 @@ class BothWays(NamedTuple):
 
     forward_s: float
     backward_s: float
+
+
+def tensor_pairs(plan: Plan, moe: float) -> float:
+    """Return the all-reduces (pairs of reduce-scatter and all-gather) of a layer in one pass: two, or one with experts.
+
+    A MoE layer whose experts are not cut has that of attention alone.
+    """
+    return 1.0 if moe == 1.0 and (plan.ep > 1.0 or plan.sequence_parallel == 1.0) else 2.0
 
 
 def tensor_traffic(model: Model, plan: Plan, tokens: float, moe: float, machine: Machine) -> BothWays:
@@ -32,8 +40,7 @@ def tensor_traffic(model: Model, plan: Plan, tokens: float, moe: float, machine:
     .. [1] D. Narayanan et al., arXiv:2104.04473 (2021), section 2.3.
     .. [2] V. Korthikanti et al., arXiv:2205.05198 (2022), section 4.2.2.
     """
-    pairs = 1.0 if moe == 1.0 and (plan.ep > 1.0 or plan.sequence_parallel == 1.0) else 2.0
-    each = 2.0 * pairs * gather_time_s(2.0 * tokens * model.hidden, plan.tp, 1.0, machine)
+    each = 2.0 * tensor_pairs(plan, moe) * gather_time_s(2.0 * tokens * model.hidden, plan.tp, 1.0, machine)
     return BothWays(each, each)
 
 

@@ -28,6 +28,7 @@ from perfcore.formulas import (
     layer_time,
     messages,
     pipeline,
+    products,
     serving,
     serving_layer,
     states,
@@ -41,7 +42,7 @@ __all__ = ["compiled", "is_cold", "ready"]
 F = TypeVar("F", bound=Callable[..., Any])
 HERE = Path(__file__).resolve().parent
 _MODULES = (
-    *(gemm, collectives, activations, states, footprint, pipeline, layer, traffic, layer_time, step),
+    *(gemm, collectives, activations, states, footprint, pipeline, products, layer, traffic, layer_time, step),
     *(tiles, messages, decode_attention, serving_layer, serving, architecture, architecture_time),
 )
 
