@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from perfcore.errors import suggestion
+from perfcore.silicon_terms import PROCESS_NUMBERS, RACK, REPORTED_YIELD
 from perfcore.speed_terms import MODEL_KEYS
 from perfcore.terms import FACTS, FORMATS, MARKS, TERMS
 
@@ -103,18 +104,20 @@ CHIP: Shape = {
 }
 # A part of a package as programs see it, such as one of the two dies of an MI250X.
 PART: Shape = {**CHIP, **dict.fromkeys(("part_of", "parts"))}
-NETWORK = ("chips_per_node", "scale_up", "scale_out", "host")
+NETWORK = ("chips_per_node", "scale_up", "scale_out", "host", "rack")
 SYSTEM: Shape = {
     **dict.fromkeys(("name", "vendor", "aliases", "note", "launched", *SYSTEM_FACTS)),
     **dict.fromkeys(("default_for", "chips_per_node")),
     "scale_up": dict.fromkeys(("name", "domain_chips", "per_direction_gb_s", "latency_us", "topology", "note")),
     "scale_out": dict.fromkeys(("name", "nics_per_node", "per_direction_gb_s", "latency_us", "topology", "note")),
     "host": dict.fromkeys(("name", "per_direction_gb_s", "note")),
+    "rack": dict.fromkeys(RACK),
     "facts": dict.fromkeys(SETTABLE_FACTS),
     **CITED,
 }
 PROCESS: Shape = {
-    **dict.fromkeys(("name", "vendor", "aliases", "note", "launched", *PROCESS_FACTS)),
+    **dict.fromkeys(("name", "vendor", "aliases", "note", "launched", "variants", *PROCESS_FACTS, *PROCESS_NUMBERS)),
+    "reported_yield": dict.fromkeys(REPORTED_YIELD),
     "facts": dict.fromkeys(SETTABLE_FACTS),
     **CITED,
 }
