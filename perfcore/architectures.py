@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from perfcore import processes
 from perfcore.errors import PerfcoreError, suggestion
 from perfcore.formulas.architecture import Architecture, Blocks, logic_mm2, multiplier_transistors, register_file_mm2
 from perfcore.reader import SPECS, read_toml
@@ -13,7 +14,7 @@ __all__ = ["KINDS", "Parts", "blocks_of", "named", "overhead_us", "parts_of", "r
 
 FOLDER = SPECS / "architecture"
 KINDS = ("node", "hbm", "link", "pcie")
-ELEMENTS = 32  # vector elements of one register file
+DENSITY = "transistor_density_mtr_mm2"
 # Kernels of a transformer layer: the six products, softmax, two norms and the activation.
 KERNELS_OF_A_LAYER = {"matmul_us": 6, "softmax_us": 1, "layernorm_us": 2, "gelu_us": 1}
 
@@ -83,7 +84,7 @@ def blocks_of(parts: Parts) -> Blocks:
     """
     logic, vector, sram = (_floats(_document()[table]) for table in ("logic", "vector", "sram"))
     node, hbm, link, pcie = (_floats(parts.of(kind)) for kind in KINDS)
-    density = node["density_mtr_mm2"]
+    density = density_of(parts)
     fp64 = logic["fp64_unit_transistors"]
     fp32 = multiplier_transistors(fp64, logic["fp32_fraction_bits"])
     fp16 = multiplier_transistors(fp64, logic["fp16_fraction_bits"])
@@ -109,6 +110,14 @@ def blocks_of(parts: Parts) -> Blocks:
         link["bandwidth_gb_s"],
         pcie["bandwidth_gb_s"],
     )
+
+
+def density_of(parts: Parts) -> float:
+    """Return the density of logic at a node [10^6/mm2]: of its process, or of the table itself."""
+    node = parts.of("node")
+    if "process" in node:
+        return processes.load(str(node["process"])).number(DENSITY)
+    return float(node[DENSITY])
 
 
 def _floats(table: Mapping[str, Any]) -> dict[str, float]:

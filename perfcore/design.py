@@ -4,28 +4,28 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from fractions import Fraction
 from typing import Any
 
 from perfcore import architectures, design_grid
+from perfcore.boundaries import REGIONS as REGIONS_BY_NAME
+from perfcore.boundaries import datacenter_chip, highest_tpp, version_on
 from perfcore.counts import whole
 from perfcore.design_file import Design, Kind, item_of_design
 from perfcore.design_loads import Task, load_of
-from perfcore.design_regions import REGIONS, Boxes, boxes_of, highest_tpp, version_on
+from perfcore.design_regions import REGIONS, Boxes, boxes_of
 from perfcore.design_search import LEFT_OUT, Limits, Point, Searched, front, search
 from perfcore.errors import PerfcoreError
 from perfcore.formulas.architecture import design_io_gb_s
-from perfcore.formulas.architecture_time import TPP, Load, score
+from perfcore.formulas.architecture_time import Load, score
 from perfcore.outcome import NOT_CONTROLLED
 from perfcore.reader import as_date
 from perfcore.rules import THE_RULE, effective_dates, shipped
-from perfcore.rules import load as load_rule
 from perfcore.verdict import check
 
 __all__ = ["DesignSpace", "design_space"]
 
 AREAS = (500, 750)  # of the table of regions, before whole exposure fields [mm2]
-FIELDS = (Fraction(1), Fraction(2), Fraction(3), Fraction(7, 2))
+FIELDS = (1.0, 2.0, 3.0, 3.5)
 MOST_RETICLES = 64
 MICRO = 1e-6
 
@@ -89,14 +89,20 @@ class DesignSpace:
         ]
 
     def table(self) -> list[dict[str, Any]]:
-        """Return the highest whole TPP by logic area: wholly outside 3A090, and at most 3A090.b; null for no limit."""
-        reticle = Fraction(repr(self.ask.limits.reticle_mm2))
-        io = Fraction(repr(design_io_gb_s(self.reference.architecture, self.reference.kind.blocks)))
+        """Return the highest whole TPP by logic area: wholly outside 3A090, and at most 3A090.b; null for no limit.
+
+        Where a rule reads I/O bandwidth, at that of the reference design.
+        """
+        io = design_io_gb_s(self.reference.architecture, self.reference.kind.blocks)
+        field_mm2 = self.ask.limits.reticle_mm2
         rows = []
-        for area in sorted({*map(Fraction, AREAS), *(fields * reticle for fields in FIELDS)}):
-            free = highest_tpp(self.boxes, area, (NOT_CONTROLLED,), io, Fraction(0))
-            half = highest_tpp(self.boxes, area, (NOT_CONTROLLED, REGIONS[1]), io, Fraction(0))
-            rows.append({"area_mm2": float(area), "outside_tpp": free, "at_most_b_tpp": half, "io_gb_s": float(io)})
+        for area in sorted({*map(float, AREAS), *(fields * field_mm2 for fields in FIELDS)}):
+            values = datacenter_chip(applicable_die_area_mm2=area, io_bandwidth_gb_s=io)
+            row: dict[str, Any] = {"area_mm2": area}
+            for name, allowed in REGIONS_BY_NAME.items():
+                highest = highest_tpp(self.version, values, allowed)
+                row[name] = highest.whole_tpp if highest else 0
+            rows.append(row)
         return rows
 
     def to_dict(self) -> dict[str, Any]:
@@ -275,12 +281,3 @@ def _of_date(ask: Ask, day: date, progress: Callable[[str], None] | None) -> dic
     row |= {"counts": found.counts, "best": None if best is None else found.shown(best)}
     return row
 
-
-def is_less_better(load: Load) -> bool:
-    """Tell whether the objective is a time."""
-    return load.objective != TPP
-
-
-def rule_name() -> str:
-    """Return the name of the rule that regions are of."""
-    return load_rule(THE_RULE).name

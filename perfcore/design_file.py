@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from perfcore import processes
 from perfcore.architectures import Parts
 from perfcore.design_search import area_of_dies, rates_of
 from perfcore.formulas.architecture import (
@@ -20,6 +21,8 @@ from perfcore.formulas.architecture import (
     logic_area_mm2,
 )
 from perfcore.formulas.architecture_time import Load, decode_s, design_machine, prefill_s, training_layer_s
+from perfcore.formulas.packaging import tested_die_cost_usd
+from perfcore.formulas.silicon import gross_dies, negative_binomial_yield
 from perfcore.items import Item, item_of
 
 __all__ = ["Design", "Kind", "document_of", "item_of_design", "text_of"]
@@ -57,6 +60,20 @@ class Design:
         """Return the areas of its parts [mm2]."""
         return areas(self.architecture, self.kind.blocks)
 
+    def silicon_cost_usd(self) -> float | None:
+        """Return what its good logic dies cost [USD]; None where nothing is known of wafers of the node.
+
+        Without memory, packaging and tests; every die is taken to need all of its area.
+        """
+        name = self.kind.parts.of("node").get("process")
+        if name is None:
+            return None
+        made = processes.load(name)
+        dies, each = area_of_dies(self.area_mm2, self.kind.reticle_mm2)
+        good = negative_binomial_yield(each, made.number("defects_per_cm2"), made.number("clustering"))
+        gross = gross_dies(made.number("wafer_diameter_mm"), each)
+        return dies * tested_die_cost_usd(made.number("wafer_cost_usd"), gross, 0.0, good, 1.0)
+
     def times(self, load: Load) -> dict[str, float]:
         """Return its prefill time, time of a decode step and time of a training layer [s]."""
         machine = design_machine(self.architecture, self.kind.blocks, load.reach)
@@ -83,6 +100,7 @@ class Design:
             "dram_bandwidth_gb_s": hbm_bandwidth_gb_s(a, b),
             "io_bandwidth_gb_s": design_io_gb_s(a, b),
             "capacity_gb": a.hbm_stacks * b.hbm_stack_gb,
+            "silicon_cost_usd": self.silicon_cost_usd(),
             **self.times(load),
         }
 

@@ -6,7 +6,7 @@ from typing import Any
 from perfcore import architectures, efficiency, engines, models, software
 from perfcore.counts import MOST, whole
 from perfcore.errors import PerfcoreError, suggestion
-from perfcore.formulas.architecture_time import DECODE, PREFILL, TPP, TRAINING, Load, Reach
+from perfcore.formulas.architecture_time import DECODE, PREFILL, REQUEST, TPP, TRAINING, Load, Reach
 from perfcore.formulas.records import Formats, Work
 from perfcore.formulas.serving import kv_bytes_per_sequence, weight_bytes
 from perfcore.formulas.serving_layer import Tokens
@@ -15,7 +15,7 @@ from perfcore.questions import plan_of
 
 __all__ = ["OBJECTIVES", "OVERHEADS", "Task", "load_of", "objective_of"]
 
-OBJECTIVES = {"prefill": PREFILL, "decode": DECODE, "training": TRAINING, "tpp": TPP}
+OBJECTIVES = {"prefill": PREFILL, "decode": DECODE, "request": REQUEST, "training": TRAINING, "tpp": TPP}
 OVERHEADS = ("neutral", "llmcompass", "none")
 MICRO = 1e-6
 UNKNOWN_DESIGN = "a design"  # of no known generation: means over all of them
@@ -76,6 +76,7 @@ def load_of(task: Task, link_latency_s: float, said: list[str]) -> Load:
     said.append(f"memory: {needed / 1e9:,.1f} GB of weights and KV cache a chip must fit; 16-bit weights and cache")
     return Load(
         objective,
+        float(output),
         m,
         plan,
         Tokens(0.0, 0.0, float(batch * prompt), float(prompt), 0.0),

@@ -1,17 +1,16 @@
 """The classification of a design as boxes: what the search needs of a rule, in floats and exactly."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from fractions import Fraction
 
 from perfcore.items import Item
 from perfcore.outcome import EXCLUDED, GROUPS, NOT_CONTROLLED, is_under
 from perfcore.readings import metrics_of
 from perfcore.regions import met
-from perfcore.rules import THE_RULE, Bound, Version, load
+from perfcore.rules import Bound, Version
 
-__all__ = ["METRICS", "REGIONS", "Boxes", "boxes_of", "highest_tpp", "version_on"]
+__all__ = ["METRICS", "REGIONS", "Boxes", "boxes_of"]
 
 # What a design is given by, in the order the kernel reads it; other measures of the law that are the same number.
 METRICS = ("tpp", "performance_density", "io_bandwidth_gb_s", "dram_bandwidth_gb_s")
@@ -82,11 +81,6 @@ def _number(bound: Bound) -> Fraction:
     return bound.threshold
 
 
-def version_on(day: date) -> Version | None:
-    """Return the version of ECCN 3A090 in force on a day."""
-    return load(THE_RULE).in_force(day)
-
-
 def boxes_of(version: Version | None, item: Item) -> Boxes:
     """Return the boxes that designs of a kind can meet.
 
@@ -103,23 +97,3 @@ def boxes_of(version: Version | None, item: Item) -> Boxes:
                 bounds = tuple((METRICS.index(name), b) for b, name in measured.items() if name in METRICS)
                 found.append(Box(paragraph.id, paragraph.layer, paragraph.excludes, bounds))
     return Boxes(tuple(found))
-
-
-def highest_tpp(boxes: Boxes, area: Fraction, regions: Iterable[str], io: Fraction, dram: Fraction) -> int | None:
-    """Return the highest whole TPP that leaves a package of some logic area in the given regions; None for no limit.
-
-    Between two cuts, at thresholds of TPP and of density times area, every TPP has one answer.
-    """
-    densities = [threshold * area for threshold in boxes.thresholds("performance_density")]
-    cuts = sorted({Fraction(0), *boxes.thresholds("tpp"), *densities})
-    allowed = set(regions)
-    if boxes.region_at(cuts[-1] + 1, area, io, dram) in allowed:
-        return None
-    for low, high in reversed(list(zip(cuts, cuts[1:], strict=False))):
-        if boxes.region_at(high, area, io, dram) in allowed and high.denominator == 1:
-            return int(high)
-        below = -(-high.numerator // high.denominator) - 1  # the highest whole number below the cut
-        if below > low and boxes.region_at(Fraction(below), area, io, dram) in allowed:
-            return below
-    return 0
-

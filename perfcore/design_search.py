@@ -18,8 +18,6 @@ from perfcore.formulas.architecture import (
     array_tflops,
     cores_below_tpp,
     cores_within_mm2,
-    design_io_gb_s,
-    design_tpp,
     hbm_bandwidth_gb_s,
     logic_area_mm2,
     vector_tflops,
@@ -271,12 +269,3 @@ def front(points: list[Point]) -> list[Point]:
             kept.append(one)
     return kept
 
-
-def tpp_of(point: Point, b: Blocks) -> float:
-    """Return the TPP of a design that was found."""
-    return design_tpp(point.architecture, b)
-
-
-def io_of(point: Point, b: Blocks) -> float:
-    """Return its rate of links and PCIe [GB/s]."""
-    return design_io_gb_s(point.architecture, b)

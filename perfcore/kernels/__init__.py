@@ -29,6 +29,7 @@ from perfcore.formulas import (
     messages,
     pipeline,
     products,
+    roofline,
     serving,
     serving_layer,
     states,
@@ -43,7 +44,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 HERE = Path(__file__).resolve().parent
 _MODULES = (
     *(gemm, collectives, activations, states, footprint, pipeline, products, layer, traffic, layer_time, step),
-    *(tiles, messages, decode_attention, serving_layer, serving, architecture, architecture_time),
+    *(tiles, messages, roofline, decode_attention, serving_layer, serving, architecture, architecture_time),
 )
 
 
