@@ -94,10 +94,17 @@ def blocks_of(parts: Parts) -> Blocks:
         logic_mm2(fp16, density),
         logic_mm2(element, density),
         logic_mm2(logic["control_transistors"], density),
-        register_file_mm2(*_floats(_document()["registers"]).values(), density),
+        _registers_mm2(density),
         logic_mm2(logic["crossbar_transistors"], density),
         node["sram_cell_mm2"],
-        *sram.values(),
+        sram["cells_4kb"],
+        sram["cells_8kb"],
+        sram["cells_16kb"],
+        sram["cells_32kb"],
+        sram["cells_64kb"],
+        sram["cells_128kb"],
+        sram["cells_256kb"],
+        sram["cells_512kb"],
         hbm["phy_mm2"],
         logic_mm2(hbm["controller_transistors"], density),
         link["phy_mm2"],
@@ -110,6 +117,11 @@ def blocks_of(parts: Parts) -> Blocks:
         link["bandwidth_gb_s"],
         pcie["bandwidth_gb_s"],
     )
+
+
+def _registers_mm2(density: float) -> float:
+    files = _floats(_document()["registers"])
+    return register_file_mm2(files["entries"], files["bits"], files["ports"], files["fitted_density_mtr_mm2"] / density)
 
 
 def density_of(parts: Parts) -> float:

@@ -13,7 +13,7 @@ from perfcore.counts import whole
 from perfcore.design_file import Design, Kind, item_of_design
 from perfcore.design_loads import Task, load_of
 from perfcore.design_regions import REGIONS, Boxes, boxes_of
-from perfcore.design_search import LEFT_OUT, Limits, Point, Searched, front, search
+from perfcore.design_search import LEFT_OUT, Limits, Point, Searched, exact_region, front, search
 from perfcore.errors import PerfcoreError
 from perfcore.formulas.architecture import design_io_gb_s
 from perfcore.formulas.architecture_time import Load, score
@@ -152,7 +152,7 @@ def design_space(
     objective: str = "decode",
     model: str = "llama3_70b",
     batch: int = 8,
-    input: int = 2048,
+    input: int = 2048,  # noqa: A002, as on the command line
     output: int = 1024,
     tp: int = 4,
     overheads: str = "neutral",
@@ -194,9 +194,7 @@ def design_space(
     return replace(found, sweep=tuple(_of_date(ask, each, progress) for each in dates), assumptions=tuple(said))
 
 
-def _limits(
-    reticles: Any, reticle_mm2: float | None, tpp: tuple[Any, Any], area: tuple[Any, Any]
-) -> Limits:
+def _limits(reticles: Any, reticle_mm2: float | None, tpp: tuple[Any, Any], area: tuple[Any, Any]) -> Limits:
     fields = whole("--reticles", reticles, most=MOST_RETICLES)
     field_mm2 = _above_zero("--reticle-mm2", architectures.reticle_mm2() if reticle_mm2 is None else reticle_mm2)
     ends = []
@@ -230,7 +228,7 @@ def _dates(day: date) -> tuple[date, ...]:
 
 def _boxes(ask: Ask, day: date) -> tuple[Any, Boxes]:
     version = version_on(day)
-    parts, reference = architectures.reference()
+    _, reference = architectures.reference()
     sample = Design(reference, ask.kind, NOT_CONTROLLED)
     return version, boxes_of(version, item_of_design(sample))
 
@@ -260,8 +258,6 @@ def _explored(ask: Ask, progress: Callable[[str], None] | None) -> DesignSpace:
 
 
 def _reference(architecture: Any, kind: Kind, boxes: Boxes) -> Design:
-    from perfcore.design_search import exact_region
-
     return Design(architecture, kind, exact_region(architecture, kind.blocks, boxes, kind.reticle_mm2))
 
 
@@ -280,4 +276,3 @@ def _of_date(ask: Ask, day: date, progress: Callable[[str], None] | None) -> dic
     row: dict[str, Any] = {"on": day.isoformat(), "summary": found.version.summary if found.version else ""}
     row |= {"counts": found.counts, "best": None if best is None else found.shown(best)}
     return row
-

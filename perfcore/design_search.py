@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -74,7 +74,6 @@ class Searched:
     near: int
     seconds: float
     threads: int = 1
-
 
 
 def design_of(grid: Grid, index: int, limits: Limits, b: Blocks) -> Architecture:
@@ -212,7 +211,7 @@ def _nothing(designs: int) -> Any:
 def _merge(whole: Any, part: Any) -> None:
     """Put what one chunk found to the rest: faster goes before smaller, smaller before first."""
     whole.counts[:] += part.counts
-    for names in (("score", "area", "index"), ("bin_score", "bin_area", "bin_index")):
+    for names in (("best_score", "best_area", "best_index"), ("bin_score", "bin_area", "bin_index")):
         old, new = ([getattr(one, name) for name in names] for one in (whole, part))
         same, smaller = new[0] == old[0], (new[1] < old[1]) | ((new[1] == old[1]) & (new[2] < old[2]))
         better = (new[0] < old[0]) | (same & smaller)
@@ -220,9 +219,7 @@ def _merge(whole: Any, part: Any) -> None:
             kept[better] = other[better]
 
 
-def _settle(
-    whole: Any, near: list[int], grid: Grid, limits: Limits, b: Blocks, load: Load, boxes: Boxes
-) -> None:
+def _settle(whole: Any, near: list[int], grid: Grid, limits: Limits, b: Blocks, load: Load, boxes: Boxes) -> None:
     """Decide the designs that rounding leaves open, and put them where they belong."""
     from perfcore.kernels.design import UNFIT, note
 
@@ -236,17 +233,15 @@ def _settle(
         note(whole, region, score(a, b, load), logic_area_mm2(a, b), index, limits.area_limit)
 
 
-def _searched(
-    whole: Any, grid: Grid, limits: Limits, b: Blocks, near: int, seconds: float, threads: int
-) -> Searched:
+def _searched(whole: Any, grid: Grid, limits: Limits, b: Blocks, near: int, seconds: float, threads: int) -> Searched:
     def point(region: int, index: int, score_of: float, area: float) -> Point:
         return Point(int(index), design_of(grid, int(index), limits, b), REGIONS[region], float(score_of), float(area))
 
     several = len(REGIONS)
     best = {
-        name: point(r, whole.index[r], whole.score[r], whole.area[r])
+        name: point(r, whole.best_index[r], whole.best_score[r], whole.best_area[r])
         for r, name in enumerate(REGIONS)
-        if whole.index[r] < LOTS
+        if whole.best_index[r] < LOTS
     }
     bins = {
         name: [
@@ -268,4 +263,3 @@ def front(points: list[Point]) -> list[Point]:
         if not kept or one.score < kept[-1].score:
             kept.append(one)
     return kept
-

@@ -115,7 +115,13 @@ def _margins(document: dict[str, Any]) -> list[str]:
     if one is None or not one["paragraphs"]:
         return []
     rows = [
-        (paragraph["paragraph"], test["metric"], test["test"].replace("_", " "), number(test["threshold"]), _margin(test))
+        (
+            paragraph["paragraph"],
+            test["metric"],
+            test["test"].replace("_", " "),
+            number(test["threshold"]),
+            _margin(test),
+        )
         for paragraph in one["paragraphs"]
         for test in paragraph["tests"]
         if test["margin"] is not None
@@ -142,8 +148,7 @@ def _front(document: dict[str, Any]) -> list[str]:
             f"{1e3 * one['decode_s']:.4g}",
             number(one["silicon_cost_usd"], 3),
             percent(one["change"]),
-            f"{one['array_rows']:g} x {one['lanes']:g} x {one['cores']:g}, L1 {one['l1_kb']:g}, L2 {one['l2_mb']:g}, "
-            f"{one['hbm_stacks']:g} stacks, {one['links']:g} links",
+            _shape(one),
         )
         for one in shown
     ]
@@ -151,6 +156,12 @@ def _front(document: dict[str, Any]) -> list[str]:
     count = f"{len(shown)} of {len(several)}" if len(shown) < len(several) else str(len(several))
     title = f"Pareto front of area and objective outside 3A090 ({count})"
     return [title, text_table(head, rows, right=range(6), indent="  "), ""]
+
+
+def _shape(one: dict[str, Any]) -> str:
+    cores = f"{one['array_rows']:g} x {one['lanes']:g} x {one['cores']:g}"
+    caches = f"L1 {one['l1_kb']:g}, L2 {one['l2_mb']:g}"
+    return f"{cores}, {caches}, {one['hbm_stacks']:g} stacks, {one['links']:g} links"
 
 
 def _areas(document: dict[str, Any]) -> list[tuple[str, ...]]:

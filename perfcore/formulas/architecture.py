@@ -1,7 +1,8 @@
 """A chip from its architecture: areas of its blocks, peak rates, bandwidths.
 
 The areas are those of the LLMCompass cost model: transistors over the density of the node, SRAM from its cell and the
-share of a macro that is cells, interfaces as measured on die photographs. Plain functions of floats; they check nothing.
+share of a macro that is cells, interfaces as measured on die photographs.
+Plain functions of floats; they check nothing.
 """
 
 import math
@@ -100,8 +101,8 @@ def multiplier_transistors(fp64_transistors: float, fraction_bits: float) -> flo
     return fp64_transistors * share * share
 
 
-def register_file_mm2(entries: float, bits: float, ports: float, density_mtr_mm2: float) -> float:
-    """Return the area of a register file [mm2]: a fit to files at 90 nm (1.6 million transistors a mm2), scaled.
+def register_file_mm2(entries: float, bits: float, ports: float, scale: float) -> float:
+    """Return the area of a register file [mm2]: a fit to files at 90 nm, times the density there over that of the node.
 
     References
     ----------
@@ -112,13 +113,13 @@ def register_file_mm2(entries: float, bits: float, ports: float, density_mtr_mm2
     --------
     A lane of the A100: 16,384 registers of 32 bits with four ports.
 
-    >>> round(register_file_mm2(16384.0, 32.0, 4.0, 96.3), 3)
+    >>> round(register_file_mm2(16384.0, 32.0, 4.0, 1.6 / 96.3), 3)
     0.391
     """
     um2 = 3.29e4 - 1.09e3 * entries - 8.83e2 * bits - 5.55e3 * ports + 53.5 * entries * bits
     um2 += 0.015 * entries * entries + 0.0108 * bits * bits + 0.586 * ports * ports
     um2 += 142.0 * entries * ports + 368.0 * bits * ports
-    return um2 * 1e-6 * 1.6 / density_mtr_mm2
+    return um2 * 1e-6 * scale
 
 
 def cell_share(kb: float, b: Blocks) -> float:
@@ -181,7 +182,8 @@ def array_tflops(a: Architecture) -> float:
     --------
     The A100: 108 cores of four arrays of 16 x 16 at 1.41 GHz.
 
-    >>> round(array_tflops(Architecture(16.0, 16.0, 4.0, 32.0, 108.0, 20.0, 1.41, 192.0, 40.0, 5.0, 1.0, 12.0, 16.0)), 1)
+    >>> a = Architecture(16.0, 16.0, 4.0, 32.0, 108.0, 20.0, 1.41, 192.0, 40.0, 5.0, 1.0, 12.0, 16.0)
+    >>> round(array_tflops(a), 1)
     311.9
     """
     return a.array_rows * a.array_columns * a.lanes * a.cores * 2.0 * a.clock_ghz / 1000.0

@@ -6,7 +6,6 @@ from perfcore.formulas.architecture import (
     Architecture,
     Blocks,
     array_tflops,
-    design_io_gb_s,
     design_tpp,
     hbm_bandwidth_gb_s,
 )
@@ -112,5 +111,3 @@ def score(a: Architecture, b: Blocks, load: Load) -> float:
 def fits(a: Architecture, b: Blocks, load: Load) -> bool:
     """Tell whether weights and KV cache fit in the memory of each chip."""
     return load.needed_bytes <= load.engine.memory_share * 1e9 * a.hbm_stacks * b.hbm_stack_gb
-
-

@@ -46,9 +46,9 @@ class Found(NamedTuple):
     """What a search writes: counts, and the best by region and by bin of area, with area and index."""
 
     counts: Whole
-    score: Floats
-    area: Floats
-    index: Whole
+    best_score: Floats
+    best_area: Floats
+    best_index: Whole
     bin_score: Floats
     bin_area: Floats
     bin_index: Whole
@@ -133,8 +133,8 @@ def _better(score: float, area: float, index: int, score0: float, area0: float, 
 
 def _note(found: Found, region: int, score: float, area: float, index: int, area_limit: float) -> None:
     """Keep a design where it is the best of its region or of its bin of area."""
-    if _better(score, area, index, found.score[region], found.area[region], found.index[region]):
-        found.score[region], found.area[region], found.index[region] = score, area, index
+    if _better(score, area, index, found.best_score[region], found.best_area[region], found.best_index[region]):
+        found.best_score[region], found.best_area[region], found.best_index[region] = score, area, index
     bins = found.bin_score.shape[1]
     place = min(bins - 1, int(area / area_limit * bins))
     if _better(

@@ -1,6 +1,5 @@
 """A picture as a figure of matplotlib, which is asked for only here: files by suffix, the same bytes each time."""
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 from perfcore import chips
@@ -18,7 +19,7 @@ __all__ = ["picture_of", "save_regions"]
 WIDTH, HEIGHT = 900.0, 620.0
 LEFT, TOP, BOTTOM, RIGHT = 84.0, 66.0, 128.0, 24.0
 X_MARKS = (100.0, 200.0, 300.0, 500.0, 858.0, 1200.0, 1716.0, 2574.0, 4000.0)
-Y_MARKS = (500.0, 1000.0, 1600.0, 2400.0, 4800.0, 10000.0, 20000.0, 50000.0, 100000.0)
+Y_MARKS = (500.0, 1000.0, 10000.0, 20000.0, 50000.0, 100000.0)  # and the thresholds of the rule
 SPANS = (100.0, 4000.0, 500.0, 100000.0)
 TINT = {"3A090.a": COLOURS[1], "3A090.b": COLOURS[5], "excluded": COLOURS[4], "not_controlled": "#ffffff"}
 SAID = {
@@ -91,7 +92,7 @@ def _frame(found: DesignSpace) -> Frame:
         "logic area of the package on non-planar processes [mm2]",
         "TPP [bit x TOPS]",
         X_MARKS,
-        Y_MARKS,
+        tuple(sorted({*Y_MARKS, *map(float, found.boxes.thresholds("tpp"))})),
     )
 
 
@@ -113,7 +114,7 @@ def regions(boxes: Boxes, io: Fraction, dram: Fraction) -> list[tuple[str, Corne
     edges = [left, *sorted(x for x in meets if left < x < right), right]
     done: list[Strip] = []
     grown: list[Strip] = []
-    for x0, x1 in zip(edges, edges[1:], strict=False):
+    for x0, x1 in pairwise(edges):
         after = []
         for region, under, over in _cells(boxes, (x0 + x1) / 2, io, dram):
             bottom, top = _ends(under, x0, x1), _ends(over, x0, x1)
@@ -134,7 +135,7 @@ def _cells(boxes: Boxes, area: Fraction, io: Fraction, dram: Fraction) -> list[t
     lines += [(Fraction(0), slope) for slope in boxes.thresholds("performance_density")]
     inside = sorted((line for line in lines if low <= _tpp(line, area) <= high), key=lambda line: _tpp(line, area))
     found: list[tuple[str, Straight, Straight]] = []
-    for under, over in zip(inside, inside[1:], strict=False):
+    for under, over in pairwise(inside):
         region = boxes.region_at((_tpp(under, area) + _tpp(over, area)) / 2, area, io, dram)
         if found and found[-1][0] == region:
             under = found.pop()[1]
@@ -176,9 +177,7 @@ def _designs(picture: Picture, frame: Frame, found: DesignSpace, taken: list[Seq
                 taken.append(mark_box(mark))
 
 
-def _add(
-    picture: Picture, frame: Frame, area: float, tpp: float, shape: str, colour: str, size: float
-) -> Mark | None:
+def _add(picture: Picture, frame: Frame, area: float, tpp: float, shape: str, colour: str, size: float) -> Mark | None:
     if not (SPANS[0] <= area <= SPANS[1] and SPANS[2] <= tpp <= SPANS[3]):
         return None
     mark = Mark(*frame.place(area, tpp), shape, colour, size)
@@ -228,7 +227,11 @@ def _legend(picture: Picture, frame: Frame, found: DesignSpace, io: float) -> No
     for shape, colour, size, said in rows:
         picture.marks.append(Mark(x + 8.0, y, shape, colour, size))
         x = _said(picture, x + 22.0, y, said)
-    note = f"drawn for {io:,.0f} GB/s of I/O, which this rule reads too" if found.boxes.thresholds("io_bandwidth_gb_s") else ""
+    note = (
+        f"drawn for {io:,.0f} GB/s of I/O, which this rule reads too"
+        if found.boxes.thresholds("io_bandwidth_gb_s")
+        else ""
+    )
     if note:
         picture.texts.append(Text(frame.right, frame.top - 30.0, note, anchor="end", size=11.0))
 
