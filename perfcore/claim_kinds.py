@@ -153,6 +153,12 @@ def needed_arguments(computation: Computation, band: Band) -> tuple[str, ...]:
     return tuple(f"{name} = {number(value, 4)} in place of {spoken(known[name])}" for name, value in found.items())
 
 
+def _design(computation: Computation) -> Found:
+    from perfcore import claim_designs  # and the tables of engines with it
+
+    return claim_designs.computed(computation)
+
+
 def _speed(computation: Computation) -> Found:
     from perfcore import claim_speeds  # numpy is imported with it
 
@@ -173,6 +179,7 @@ _KINDS: dict[str, Callable[[Computation], Found]] = {
     "quantity": _quantity,
     **LAW,
     "formula": _formula,
+    "design": _design,
     "training": _speed,
     "serving": _speed,
 }

@@ -97,6 +97,7 @@ KINDS: Mapping[str, Mapping[str, Check]] = {
     "tests": {"chip": _text, "on": _day, "rule": _text, "paragraph": _text, "facts": _table},
     "threshold": {"rule": _text, "on": _day, "metric": _text, "paragraph": _text},
     "formula": {"formula": _text, "arguments": _table},
+    "design": {"quantity": _text, "changes": _table},
     "training": _SPEED,
     "serving": _SPEED,
     "not_computed": {"needs": _text},
@@ -110,12 +111,13 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "tests": ("chip", "on", "rule", "paragraph"),
     "threshold": ("rule", "metric"),
     "formula": ("formula", "arguments"),
+    "design": ("quantity",),
     "training": ("model", "chip", "chips", "quantity"),
     "serving": ("model", "chip", "chips", "quantity"),
     "not_computed": ("needs",),
 }
 # Kinds whose result is a number, and which so can stand among the arguments of a formula.
-NUMERIC = ("quantity", "threshold", "formula", "training", "serving")
+NUMERIC = ("quantity", "threshold", "formula", "design", "training", "serving")
 
 
 def file_problems(document: Mapping[str, Any]) -> list[Problem]:

@@ -104,7 +104,7 @@ CHIP: Shape = {
 }
 # A part of a package as programs see it, such as one of the two dies of an MI250X.
 PART: Shape = {**CHIP, **dict.fromkeys(("part_of", "parts"))}
-NETWORK = ("chips_per_node", "scale_up", "scale_out", "host")
+NETWORK = ("chips_per_node", "scale_up", "scale_out", "host", "rack")
 SYSTEM: Shape = {
     **dict.fromkeys(("name", "vendor", "aliases", "note", "launched", *SYSTEM_FACTS)),
     **dict.fromkeys(("default_for", "chips_per_node")),

@@ -142,7 +142,7 @@ BY_HAND: dict[str, tuple[str, Any]] = {
     "hbm_130_times_faster": ("undetermined", (30.667, 130.86)),  # 1,177.6 / 38.4; 3,350 / 25.6
     "cnas_18000_median": ("holds", 17_889),  # sqrt(3.2e8)
     "h20_inference_20_faster": ("holds", 0.19403),  # 4,000 / 3,350 - 1
-    "isca25_decode_27": ("holds", 0.2548),  # 1 - (361.9 + 273) / (579 + 273)
+    "ga100_area_826": ("holds", 826.8),  # the notes: 525 + 59 + 114 + 63 + 34 + 23 + 9
     "b30a_over_12_h20": ("undetermined", (11.402, 12.669)),  # 27,000 and 30,000 over 2,368
     "b30a_over_18_limits": ("undetermined", (16.875, 18.75)),  # over 1,600
     "h200_ten_times_the_limit": ("holds", 9.8945),  # 1,978.9 x 8 / 1,600
@@ -189,6 +189,14 @@ def test_predictions_of_training_stand_where_the_notes_have_them() -> None:
     assert isinstance(hours, Range)
     assert 0.10 <= slowdown.low <= 0.24  # the notes' closed form gives 15 to 24 % where nothing is hidden
     assert hours.low < 2.664e6 < hours.high
+
+
+def test_the_gain_in_decode_is_that_of_a_pencil() -> None:
+    """A layer of GPT-3 on 4 chips reads 906 MB and some KV cache; 2.0 to 3.2 TB/s; 273 us to start kernels."""
+    found = judge(claims.load("isca25_decode_27")).found.value
+    assert isinstance(found, Range)
+    before, after = (read / rate + 273 for read, rate in ((1158, 2.0), (1158, 3.2)))  # MB over MB/us, and us
+    assert found.low == pytest.approx(1 - after / before, abs=0.015)
 
 
 # What was known of 3A090 statuses, typed from the text of the rule: chip, day, what is right.

@@ -31,6 +31,28 @@ def padding_area_mm2(tpp: float, performance_density: float, applicable_die_area
     return max(0.0, tpp / performance_density - applicable_die_area_mm2)
 
 
+def padding_cost_usd(padding_area_mm2: float, raw_silicon_usd_mm2: float) -> float:
+    """Cost of added area as raw silicon: dark area works with defects in it. [USD]
+
+    Parameters
+    ----------
+    padding_area_mm2
+        Area added. [mm2]
+    raw_silicon_usd_mm2
+        Cost of processed silicon. [USD/mm2]
+
+    References
+    ----------
+    .. [1] Proportion; package, stitching and bonding are not in it.
+
+    Examples
+    --------
+    >>> padding_cost_usd(350.0, 0.25)
+    87.5
+    """
+    return padding_area_mm2 * raw_silicon_usd_mm2
+
+
 def tpp_at_density(performance_density: float, applicable_die_area_mm2: float) -> float:
     """TPP at which an area has a given performance density. [bit x TOPS]
 
