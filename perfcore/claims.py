@@ -13,6 +13,7 @@ from perfcore.claim_kinds import compute, names_of, needed_arguments
 from perfcore.claim_law import lines_on
 from perfcore.claim_schema import KINDS, OUTCOMES, claim_problems, file_problems
 from perfcore.claim_values import FROM_MEMORY, HOLDS, Band, Found, Range, band_of, difference, outcome_of, spoken
+from perfcore.display import html_table
 from perfcore.errors import PerfcoreError, suggestion
 from perfcore.reader import SPECS, read_toml, report
 from perfcore.schema import Problem
@@ -142,6 +143,10 @@ class Judged:
             "note": document.get("note"),
             "file": self.claim.path.stem,
         }
+
+    def _repr_html_(self) -> str:
+        rows = [(key, str(value)) for key, value in self.to_dict().items() if value not in (None, [], "")]
+        return html_table(("", self.claim.id), rows)
 
 
 def _tolerated(document: Mapping[str, Any]) -> str:

@@ -19,12 +19,13 @@ class Loaded:
 
     question: ServingQuestion
     step_s: float  # mean step of continuous batching, or of decode alone
+    token_s: float  # time per token of a sequence, its prompt's share included
     capacity: float  # sequences that fit on a data-parallel rank
 
     @property
     def tokens_per_s(self) -> float:
         """Return the output tokens of all ranks in a second."""
-        return self.question.sequences * self.question.plan.dp / self.step_s
+        return self.question.sequences * self.question.plan.dp / self.token_s
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,9 @@ def _expert_ranks(model: Model, tp: int, dp: int) -> list[int]:
 
 def evaluated(question: ServingQuestion, static: bool) -> Loaded:
     """Return a plan at work."""
-    step = question.decode() if static else question.continuous()
-    return Loaded(question, total_s(step), question.capacity())
+    step_s = total_s(question.decode() if static else question.continuous())
+    token_s = question.batch_s() / question.output if static else step_s
+    return Loaded(question, step_s, token_s, question.capacity())
 
 
 def search(

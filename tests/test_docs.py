@@ -28,6 +28,7 @@ PAGES = (
     "validation.svg",
     "roofline.svg",
     "kernels.md",
+    "silicon.md",
 )
 
 
