@@ -23,7 +23,7 @@ PAGES = (
     "terms.md",
     "rules.md",
     "catalogue.md",
-    "published.md",
+    "claims.md",
     "validation.md",
     "validation.svg",
     "roofline.svg",
