@@ -571,7 +571,7 @@ def test_what_is_larger_than_the_exposure_field_is_counted_with_its_reason() -> 
 
 
 def test_what_does_not_hold_the_model_is_not_the_best() -> None:
-    """350 GB of GPT-3 on four chips are 87.5 GB a chip: six stacks of 16 GB, of which 0.9 may be filled, are too few."""
+    """GPT-3 is 350 GB, 87.5 a chip on four: of six stacks of 16 GB 0.9 may be filled, 86.4."""
     found = design_space("2024-01-01", model="gpt3_175b", tp=4)
     assert found.left_out["does_not_fit"] > 0
     assert all(best.architecture.hbm_stacks >= 7 for best in found.best.values())
