@@ -53,11 +53,6 @@ class Grid:
         """Tell whether cores are as many as there is room for."""
         return self.axis("cores") == (FILL,)
 
-    @property
-    def fills_some(self) -> bool:
-        """Tell whether some designs have as many cores as there is room for."""
-        return FILL in self.axis("cores")
-
     def axis(self, name: str) -> tuple[float, ...]:
         """Return the values of an axis."""
         return self.values[list(AXES).index(name)]

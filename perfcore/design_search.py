@@ -162,7 +162,7 @@ def search(
 
 def _inner(grid: Grid, limits: Limits) -> int:
     """Return the designs of a group, which differ in area alone; 1 where cores fill an area that caches leave."""
-    if grid.fills_some and not np.isfinite(limits.tpp_limit):
+    if grid.fills and not np.isfinite(limits.tpp_limit):
         return 1
     return math.prod(len(axis) for axis in grid.values[-AREA_AXES:])
 
