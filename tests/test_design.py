@@ -388,6 +388,28 @@ def test_designs_on_a_threshold_are_decided_exactly(on: str, tmp_path: Path) -> 
     assert found.counts == counted
 
 
+def test_designs_on_a_line_of_density_are_decided_exactly(tmp_path: Path) -> None:
+    """2.56 TPP on 0.8 mm2 a core is a density of 3.2; floats print some of these areas a digit off the line."""
+    nothing = BLOCKS._make(0.0 for _ in BLOCKS)._replace(fp32_per_element=0.01, fp64_per_element=0.01)
+    blocks = nothing._replace(
+        crossbar_mm2=0.8, cells_512kb=1.0, cells_256kb=1.0, hbm_stack_gb_s=400.0, hbm_stack_gb=16.0, link_gb_s=50.0
+    )
+    kind = Kind(PARTS, blocks, 5000.0, True)
+    grid = _grid(clock_ghz=(1.25,), array_rows=(8.0,), lanes=(1.0,), cores=tuple(range(630, 900)), links=(1.0,))
+    load, limits = load_of(Task(objective="tpp"), 8.92e-6, []), Limits(float("inf"), 1, 5000.0)
+    found = search(grid, limits, blocks, load, _boxes())
+    assert found.near == len(grid)
+    counted = dict.fromkeys(REGIONS, 0)
+    path = tmp_path / "design.toml"
+    for index in range(len(grid)):
+        path.write_text(text_of(Design(design_of(grid, index, limits, blocks), kind, ""), _day("2024-01-01")))
+        verdict = check(path, on="2024-01-01")
+        counted[verdict.paragraphs[0][:7] if verdict.status == "controlled" else verdict.status] += 1
+    assert found.counts == counted
+    assert counted["3A090.b"] > 50
+    assert counted["not_controlled"] > 5
+
+
 def _day(on: str):  # type: ignore[no-untyped-def]
     from datetime import date
 
