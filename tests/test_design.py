@@ -167,6 +167,15 @@ def test_the_shape_of_the_h20_falls_out_of_the_search() -> None:
     assert shown["decode_s"] <= reference["decode_s"]
 
 
+def test_an_answer_is_prefill_and_a_decode_step_for_each_token() -> None:
+    from perfcore.formulas.architecture_time import score
+
+    load = load_of(Task(objective="request", output=100), 8.92e-6, [])
+    machine = design_machine(A100, BLOCKS, load.reach)
+    assert score(A100, BLOCKS, load) == pytest.approx(prefill_s(load, machine) + 100 * decode_s(load, machine))
+    assert load.decode.context == 2048 + 50
+
+
 # --- regions
 
 
@@ -222,6 +231,11 @@ def test_the_table_of_regions() -> None:
         (2574, 4118, 4799),
         (3003, 4799, 4799),
     ]
+
+
+def test_cores_fill_up_to_each_threshold_of_the_rule() -> None:
+    limits = [limit for limit, _ in design_space("2024-01-01", objective="tpp").runs]
+    assert limits == [4800, 2400, 1600, float("inf")]
 
 
 def test_before_any_rule_nothing_is_controlled() -> None:
@@ -345,7 +359,7 @@ def _front_is_right(points, usable) -> None:  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_threads_and_chunks_change_nothing(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    load = load_of(Task(), 8.92e-6, [])
+    load = load_of(Task(objective="tpp"), 8.92e-6, [])  # many designs have the same TPP, of several areas
     limits = Limits(float("inf"), 1, 858.0)
     once = search(SMALL, limits, BLOCKS, load, _boxes(), threads=1)
     monkeypatch.setattr("perfcore.design_search.CHUNK", 97)
@@ -358,6 +372,8 @@ def test_cores_fill_up_to_a_limit_or_the_exposure_field() -> None:
     below = design_of(grid, 0, Limits(4800.0, 1, 858.0), BLOCKS)
     full = design_of(grid, 0, Limits(float("inf"), 1, 858.0), BLOCKS)
     assert below.cores == 103
+    exact = _grid(clock_ghz=(1.25,), array_rows=(8.0,), lanes=(1.0,), vector_width=(8.0,))  # 2.56 TPP a core
+    assert design_of(exact, 0, Limits(4800.0, 9, 858.0), BLOCKS).cores == 1874
     assert logic_area_mm2(full, BLOCKS) <= 858 < logic_area_mm2(full._replace(cores=full.cores + 1), BLOCKS)
 
 
