@@ -14,6 +14,10 @@ MOST = 10**9  # tokens or sequences
 
 def whole(label: str, value: Any, least: int = 1, most: int | None = None) -> int:
     """Return a whole number that a user gave."""
+    if isinstance(value, int) and abs(value) > LARGEST**2:  # too large for a float, or to print
+        raise PerfcoreError(
+            f"{label}: found a number of {math.log10(abs(value)):.0f} digits; allowed: at most {most or LARGEST:,}"
+        )
     real = isinstance(value, Real) and not (isinstance(value, bool) and most != 1) and math.isfinite(value)
     if not real or value != int(value) or value < least or (most is not None and value > most):
         allowed = f"a whole number of {least} or more" if most is None else f"a whole number from {least} to {most:,}"

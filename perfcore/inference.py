@@ -1,6 +1,7 @@
 """Serving of a model on N chips: time to the first token, time per token, throughput, memory; the plan searched."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +9,7 @@ from perfcore import models
 from perfcore.counts import MOST, whole
 from perfcore.formulas.records import Machine
 from perfcore.formulas.serving import serving_step, total_s
-from perfcore.formulas.serving_layer import Tokens
+from perfcore.formulas.serving_layer import Served, Tokens
 from perfcore.machine import efficiency_words
 from perfcore.models import ModelFile
 from perfcore.questions import plan_of
@@ -160,7 +161,7 @@ def _result(known: ModelFile, base: ServingQuestion, found: SearchedPlans, stati
     return Inference(
         question=asked,
         model=known.id,
-        **_asked_words(asked, static),
+        **_asked_words(best, static),
         **_speeds(best, static),
         **_memory(asked),
         largest_batch=best.capacity * asked.plan.dp,
@@ -174,12 +175,22 @@ def _result(known: ModelFile, base: ServingQuestion, found: SearchedPlans, stati
         evidence=evidence_of(asked.setting),
         assumptions=said
         + efficiency_words(asked.setting.chip, asked.setting.precision.bits)
-        + ([f"{devices} devices a chip"] if devices > 1 else []),
+        + ([f"{devices} devices a chip"] if devices > 1 else [])
+        + _limit_words(asked),
     )
 
 
-def _asked_words(asked: ServingQuestion, static: bool) -> dict[str, Any]:
+def _limit_words(asked: ServingQuestion) -> list[str]:
+    """Say where a batch was given that the engine does not run at once by itself."""
+    usual = asked.engine.most_sequences
+    if asked.sequences <= usual:
+        return []
+    return [f"{asked.sequences:g} sequences at once on a replica; the engine's own limit is {usual:g}"]
+
+
+def _asked_words(best: Loaded, static: bool) -> dict[str, Any]:
     """Return what was asked, and the plan."""
+    asked = best.question
     setting, plan = asked.setting, asked.plan
     return {
         "chip": setting.chip.id,
@@ -188,7 +199,7 @@ def _asked_words(asked: ServingQuestion, static: bool) -> dict[str, Any]:
         "engine": setting.software.id,
         "precision": setting.precision.name,
         "kv_bits": setting.kv_bits,
-        "batch": asked.sequences * plan.dp,
+        "batch": best.batch,
         "batch_per_replica": asked.sequences,
         "input": int(asked.prefix + asked.prompt),
         "output": int(asked.output),
@@ -202,23 +213,22 @@ def _speeds(best: Loaded, static: bool) -> dict[str, Any]:
     """Return times and rates, each with its interval."""
     asked = best.question
     low, high = ratios(evidence_of(asked.setting))
-    fast, slow = _spread(asked, static)
-    low, high = low * fast, high * slow
+    step_of = ServingQuestion.decode if static else ServingQuestion.continuous
     first, token = total_s(asked.prefill()), best.step_s
+    first_spread, spread = _spread(asked, ServingQuestion.prefill), _spread(asked, step_of)
     request = asked.batch_s() if static else _loaded_s(asked) + asked.output * token
-    rate = asked.sequences * asked.plan.dp * asked.output / request if static else best.tokens_per_s
-    each = rate / asked.chips
+    each = best.tokens_per_s / asked.chips
     return {
         "time_to_first_token_s": first,
-        "time_to_first_token_interval_s": (first * low, first * high),
+        "time_to_first_token_interval_s": (first * low * first_spread[0], first * high * first_spread[1]),
         "time_to_first_token_loaded_s": total_s(asked.prefill(asked.sequences)) if static else _loaded_s(asked),
         "time_per_token_s": token,
-        "time_per_token_interval_s": (token * low, token * high),
+        "time_per_token_interval_s": (token * low * spread[0], token * high * spread[1]),
         "decode_step_s": total_s(asked.decode()),
         "request_s": request,
-        "tokens_per_s": rate,
+        "tokens_per_s": best.tokens_per_s,
         "tokens_per_s_per_chip": each,
-        "tokens_per_s_per_chip_interval": (each / high, each / low),
+        "tokens_per_s_per_chip_interval": (each / (high * spread[1]), each / (low * spread[0])),
         "tokens_per_s_per_request": 1.0 / token,
         "prefill_tokens_per_s_per_chip": asked.prompt * asked.plan.dp / first / asked.chips,
     }
@@ -263,11 +273,10 @@ def _roofline_s(asked: ServingQuestion, static: bool) -> float:
     return asked.roofline_s(Tokens(asked.sequences, context, prompt, asked.prompt, asked.prefix))
 
 
-def _spread(asked: ServingQuestion, static: bool) -> tuple[float, float]:
-    """Return by what the step changes over the ends of numbers that the chip's file gives as intervals."""
-    times = [total_s(other.decode() if static else other.continuous()) for other in (asked.at("low"), asked.at("high"))]
-    now = total_s(asked.decode() if static else asked.continuous())
-    return min(1.0, *(t / now for t in times)), max(1.0, *(t / now for t in times))
+def _spread(asked: ServingQuestion, part: Callable[[ServingQuestion], Served]) -> tuple[float, float]:
+    """Return by what a time changes over the ends of numbers that the chip's file gives as intervals."""
+    low, now, high = (total_s(part(asked.at(end))) for end in ("low", asked.setting.end, "high"))
+    return min(1.0, low / now, high / now), max(1.0, low / now, high / now)
 
 
 def sensitivities(asked: ServingQuestion, static: bool) -> dict[str, float]:
@@ -295,7 +304,7 @@ def _brief(one: Loaded) -> dict[str, Any]:
     plan = one.question.plan
     return {
         "plan": {name: int(getattr(plan, name)) for name in DEGREES},
-        "batch": one.question.sequences * plan.dp,
+        "batch": one.batch,
         "time_per_token_s": one.step_s,
         "tokens_per_s_per_chip": one.tokens_per_s / one.question.chips,
     }

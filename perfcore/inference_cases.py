@@ -20,7 +20,9 @@ from perfcore.table_models import model_of_row
 
 __all__ = ["Case", "case_of", "predict"]
 
-NUMBER = re.compile(r"\d+(?:\.\d+)?")
+NUMBER = re.compile(r"(?<![\w.,-])\d+(?:\.\d+)?(?:e\d+)?(?![\w.,-])|(?<![\w.,-])\d{1,3}(?:,\d{3})+(?![\w.,-])")
+TOKENS_A_SECOND = re.compile(r"(?:output |total )?tok(?:en)?s?(?:/| per )s(?:ec(?:ond)?)?(?P<each>/\w+| per \w+)?")
+MOST_RANKS = 10_000  # along the pipeline; stages are gone through one by one
 SECONDS = {"ms": 1e-3, "s": 1.0, "us": 1e-6}
 FASTEST = 1.0  # a row whose time is below this part of the roofline contradicts itself
 
@@ -154,8 +156,7 @@ def _time_quantity(row: Row, way: str) -> str:
 def _way(row: Row) -> str:
     """Return how a row was served: prefill or decode alone, continuous batching, or a static batch."""
     phase, metric, unit = row.text("phase").lower(), row.text("metric").lower(), row.text("unit").lower()
-    known = unit in SECONDS or "tok" in unit
-    if not known:
+    if unit not in SECONDS and not TOKENS_A_SECOND.fullmatch(unit):
         raise SkippedError(f"unit: found {row.text('unit')!r}; allowed: ms, s, us, or tokens a second")
     if phase == "prefill" or "first token" in metric:
         return "prefill"
@@ -183,11 +184,14 @@ def _question(row: Row, way: str, mode: str, said: list[str]) -> ServingQuestion
             raise SkippedError(f"TP x PP = {tp * pp:g} is more than the {count:g} chips have")
         said.append(f"TP counts {devices:g} devices a chip")
     ranks = count * devices
+    if count != int(count) or tp != int(tp) or pp != int(pp) or pp > MOST_RANKS:
+        raise SkippedError(f"n_chips {count:g}, TP {tp:g}, PP {pp:g}: allowed: whole numbers, PP at most {MOST_RANKS}")
     dp = row.number("DP") or ranks / (tp * pp)
     if dp < 1 or dp != int(dp) or tp * pp * dp > ranks:
         raise SkippedError(f"TP x PP = {tp * pp:g} does not divide the {ranks:g} ranks")
     ep = _expert_ranks(row, tp, dp)
-    if tp > model.heads or model.layers < pp or (model.experts % ep if model.experts else ep > 1):
+    spread = ep == int(ep) and ep <= tp * dp and model.experts % ep == 0 if model.experts else ep <= 1
+    if tp > model.heads or model.layers < pp or not spread:
         raise SkippedError(f"TP {tp:g}, PP {pp:g}, EP {ep:g} do not divide the model")
     if model.heads % tp:
         said.append(f"TP {tp:g} does not divide the {model.heads:g} heads: their work is taken to be dealt evenly")
@@ -217,7 +221,7 @@ def _expert_ranks(row: Row, tp: float, dp: float) -> float:
 def _kv_bits(row: Row, precision: Precision, used: EngineFile, said: list[str]) -> int:
     text = row.text("kv_dtype").lower()
     if text:
-        return 4 if "4" in text and "fp4" in text else 8 if "8" in text else 16
+        return 8 if "8" in text else 4 if "fp4" in text or "int4" in text else 16
     eight = bool(used.structure["kv_follows_weights"]) and precision.format in ("fp8", "fp4")
     said.append(f"kv_dtype not given: {8 if eight else 16} bit")
     return 8 if eight else 16
@@ -225,10 +229,21 @@ def _kv_bits(row: Row, precision: Precision, used: EngineFile, said: list[str]) 
 
 def _length(row: Row, column: str) -> float:
     """Return a number of tokens; tables also write about 5 as ~5."""
-    found = NUMBER.search(row.text(column))
-    if found is None or float(found[0]) < 1 or float(found[0]) > 1e8:
-        raise SkippedError(f"{column}: found {row.text(column)!r}; allowed: a number of tokens from 1 to 100 million")
-    return float(found[0])
+    found = _only_number(row.text(column))
+    if found is None or not 1 <= found <= 1e8:
+        said = row.text(column)[:40]
+        raise SkippedError(f"{column}: found {said!r}; allowed: a number of tokens from 1 to 100 million")
+    return found
+
+
+def _only_number(text: str) -> float | None:
+    """Return the number in a text that holds one, also as ~5 or 16,384; a range or a sign is none.
+
+    >>> _only_number("~5"), _only_number("max_num_seqs 3200"), _only_number("5 to 10"), _only_number("32k")
+    (5.0, 3200.0, None, None)
+    """
+    found = NUMBER.findall(text.lower())
+    return float(found[0].replace(",", "")) if len(found) == 1 else None
 
 
 def _load(row: Row, base: ServingQuestion, way: str, said: list[str]) -> tuple[ServingQuestion, float]:
@@ -250,12 +265,11 @@ def _load(row: Row, base: ServingQuestion, way: str, said: list[str]) -> tuple[S
 def _sequences(row: Row, base: ServingQuestion) -> float | None:
     """Return the sequences of a data-parallel rank; None for as many as fit."""
     text = row.text("batch_or_concurrency").lower()
-    found = NUMBER.search(text)
-    if not text or (text.startswith("max") and found is None):
+    count = _only_number(text)
+    if not text or (text.startswith("max") and not any(letter.isdigit() for letter in text)):
         return None
-    if found is None or not 0 < float(found[0]) <= 1e7:
+    if count is None or not 0 < count <= 1e7:
         raise SkippedError(f"batch_or_concurrency: found {text[:40]!r}; allowed: a number, or max")
-    count = float(found[0])
     if "token" in text:
         return count / base.prompt
     if "per gpu" in text or "per chip" in text:
@@ -265,10 +279,10 @@ def _sequences(row: Row, base: ServingQuestion) -> float | None:
 
 def _tokens(row: Row, asked: ServingQuestion, way: str, waves: float) -> float:
     """Return the tokens that the predicted time gives, counted as the row counts them."""
-    metric = row.text("metric").lower()
+    metric, unit = row.text("metric").lower(), TOKENS_A_SECOND.fullmatch(row.text("unit").lower())
     each = {"prefill": asked.prompt, "static": asked.output}.get(way, 1.0)
     tokens = asked.sequences * each * asked.plan.dp * waves
-    per_chip = "/gpu" in metric or "per chip" in metric or "/chip" in metric or "per gpu" in metric
+    per_chip = any(said in metric for said in ("/gpu", "per chip", "/chip", "per gpu")) or bool(unit and unit["each"])
     return tokens / asked.chips if per_chip else tokens
 
 

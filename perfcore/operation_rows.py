@@ -31,6 +31,7 @@ from perfcore.formulas.products import (
     mlp_up,
     output_projection,
     query_key_value,
+    routed_tokens,
     router,
 )
 from perfcore.formulas.records import Engine, Formats, Machine, Model, Plan, Software
@@ -110,8 +111,8 @@ def _projections(model: Model, plan: Plan, tokens: float, absorbed: bool, make: 
     return [Row(name, model.layers, make(product, wide, 0.0), wide) for name, product, wide in named]
 
 
-def _mlps(model: Model, plan: Plan, tokens: float, make: Maker) -> list[Row]:
-    """Return the products of dense MLPs, of shared and routed experts, and the router."""
+def _mlps(model: Model, plan: Plan, tokens: float, scored: float, make: Maker) -> list[Row]:
+    """Return the products of dense MLPs, of shared and routed experts, and the router over ``scored`` tokens."""
     dense, moe = model.dense_layers, model.layers - model.dense_layers
     found = []
     for name, ffn, layers in (("MLP", model.ffn, dense), ("shared experts", model.shared_ffn, moe)):
@@ -121,7 +122,7 @@ def _mlps(model: Model, plan: Plan, tokens: float, make: Maker) -> list[Row]:
     if moe > 0.0:
         own = routed(model, plan, tokens)
         shape = own.rows, own.chosen, own.width
-        found.append(Row("router", moe, make(router(model, plan, tokens), True, 0.0), wide=True))
+        found.append(Row("router", moe, make(router(model, scored), True, 0.0), wide=True))
         found.append(Row("experts up", moe, make(expert_up(model, *shape), False, 1.0)))
         found.append(Row("experts down", moe, make(expert_down(model, *shape), False, 1.0)))
     return found
@@ -141,7 +142,7 @@ def _served(bench: Bench, tokens: float, heads_of: float, absorbed: bool, attent
 
     found = [*_projections(model, plan, tokens, absorbed, make), Row("attention", model.layers, attention, wide=True)]
     found += [
-        *_mlps(model, plan, tokens, make),
+        *_mlps(model, plan, tokens, tokens, make),
         Row("logits", 1.0, make(logits(model, plan, heads_of), True, 0.0), True),
     ]
     for moe, layers in _kinds(model):
@@ -204,7 +205,7 @@ def _training(bench: Bench) -> list[Row]:
     found = [
         *_projections(model, plan, tokens, False, make),
         Row("attention", model.layers, attention, wide=True),
-        *_mlps(model, plan, tokens, make),
+        *_mlps(model, plan, tokens, routed_tokens(model, plan, tokens), make),
         Row("logits", 1.0, make(logits(model, plan, tokens), True, 0.0), wide=True),
         Row("loss", 1.0, memory_operation(loss, 0.0, wide_peak, machine), wide=True),
     ]

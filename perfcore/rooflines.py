@@ -252,6 +252,8 @@ def _result(variant: _Variant, load: Load | None, said_of_load: list[str]) -> Ro
     item, memory = variant.item, variant.memory
     found, missing = levels(item, memory, variant.system, variant.named)
     operations, said = ([], []) if load is None else _operations(variant, load)
+    joined = any(roof.level in ("chip link", "network") for roof in found) or (load is not None and load.tp > 1)
+    own = [sentence for sentence in variant.said if joined or not sentence.startswith("system:")]
     return Roofline(
         chip=item.id,
         name=item.name,
@@ -264,7 +266,7 @@ def _result(variant: _Variant, load: Load | None, said_of_load: list[str]) -> Ro
         group=None if load is None else _group(item, load),
         phases=[_phase(phase, operations) for phase in PHASES if operations],
         operations=operations,
-        assumptions=[*variant.said, *missing, *said_of_load, *said],
+        assumptions=[*own, *missing, *said_of_load, *said],
     )
 
 

@@ -1,6 +1,5 @@
 """What a user asks of serving, checked: chip, lengths, plan; and what is said where nothing can be served."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ __all__ = ["DEGREES", "chunk_of", "degrees_of", "lengths_of", "limit_of", "refus
 
 GIGA = 1e9
 USUAL_TOKENS = 1024  # of prompt and of output, taken and said where they are not given
+LONGEST_S = 1e6  # for a token
 DEGREES = ("tp", "pp", "dp", "ep")
 
 
@@ -31,7 +31,10 @@ def limit_of(time_per_token: float | None, batch: int | None) -> float | None:
     """Return the longest time per token that is wanted [s], where given."""
     if time_per_token is None:
         return None
-    if not (isinstance(time_per_token, int | float) and 0 < time_per_token < math.inf):
+    real = isinstance(time_per_token, int | float) and not isinstance(time_per_token, bool)
+    if real and time_per_token > LONGEST_S:  # a whole number may be too long to print
+        raise PerfcoreError(f"--time-per-token: found more than {LONGEST_S:g} s; allowed: seconds above 0 up to that")
+    if not (real and time_per_token > 0):
         raise PerfcoreError(f"--time-per-token: found {time_per_token!r}; allowed: seconds above 0")
     if batch is not None:
         raise PerfcoreError("--time-per-token: it finds the batch, so it cannot stand beside --batch; give one of them")
@@ -112,9 +115,10 @@ def refusal(
     plan = ", ".join(f"{name} {value}" for name, value in wanted.items())
     ranks = base.chips * base.setting.devices
     if not found.evaluated:
+        experts = f"ep divide the {base.model.experts:.0f} experts in whole tensor-parallel groups"
         return PerfcoreError(
             f"no plan with {plan} on {ranks} ranks: tp must divide the {base.model.heads:.0f} heads, tp x pp x dp make "
-            f"up the ranks, and ep divide the {base.model.experts:.0f} experts in whole tensor-parallel groups"
+            f"up the ranks, and {experts if base.model.experts else 'ep be 1, since the model has no experts'}"
         )
     capacity = base.machine.memory_bytes * base.setting.devices / GIGA
     if found.most < 1:
@@ -126,7 +130,7 @@ def refusal(
     if batch is not None and batch > found.most:
         return PerfcoreError(
             f"--batch: {batch} sequences of {base.length:.0f} tokens do not fit; the largest batch that does is "
-            f"{found.most:,.0f}: take that, more chips, or --kv-bits 8"
+            f"{found.most:,.0f}: take that, more chips{'' if base.setting.kv_bits <= 8 else ', or --kv-bits 8'}"
         )
     if batch is not None:
         return PerfcoreError(f"--batch: found {batch}; every plan has more replicas than that: take more, or give --dp")

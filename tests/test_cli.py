@@ -186,7 +186,7 @@ def test_all_mistakes_of_all_files_at_once(chip_file: Any) -> None:
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("command", ["check", "chips", "rules", "batch"])
+@pytest.mark.parametrize("command", ["check", "chips", "rules", "batch", "roofline"])
 def test_help_has_an_example(command: str) -> None:
     out = run(command, "--help").stdout
     assert f"perfcore {command} " in out

@@ -310,7 +310,18 @@ def test_turns_grow_until_a_sample_is_long_enough() -> None:
         return 1e-4 * turns
 
     assert enough_turns(run, 0.02) == 200
-    assert asked == [1, 1, 4, 16, 64]  # 64 turns last 6.4 ms, more than a quarter of what is wanted
+    assert asked == [1, 1, 1, 4, 4, 16, 16, 64, 64]  # 64 turns last 6.4 ms, more than a quarter of what is wanted
+
+
+def test_an_interrupted_warm_up_makes_no_short_sample() -> None:
+    """The first call of each two takes a second longer."""
+    calls: list[int] = []
+
+    def run(turns: int) -> float:
+        calls.append(turns)
+        return 1e-4 * turns + len(calls) % 2
+
+    assert enough_turns(run, 0.02) == 200
 
 
 # Verification.

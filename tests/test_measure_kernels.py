@@ -100,6 +100,14 @@ def test_interpreted_loops_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> Non
         kernels.check_compiler()
 
 
+def test_a_compiler_held_back_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numba.config, "CPU_NAME", "generic")
+    monkeypatch.setattr(numba.config, "CPU_FEATURES", None)
+    assert kernels.features() == frozenset()
+    monkeypatch.setattr(numba.config, "CPU_FEATURES", "+avx,-avx512f")
+    assert kernels.vector_bytes(kernels.features()) == 32
+
+
 def a_host(*caches: Cache, available: int | None = None) -> Host:
     return Host("x", "y", (0, 1), (0, 1), caches, None, available, frozenset())
 

@@ -101,6 +101,17 @@ def test_ridge_points_stand_where_they_belong() -> None:
     assert any(abs(mark.x - x) < 0.01 and abs(mark.y - y) < 0.01 for mark in drawn.marks)
 
 
+def test_more_chips_than_colours_differ_still() -> None:
+    names = ("a100", "a800", "h800", "h20", "h200", "b200", "mi300x", "910b4", "gaudi3", "tpu v6e")
+    drawn = picture_of(perfcore.roofline(*names))
+    legend = [(mark.shape, mark.colour) for mark in drawn.marks if mark.y < drawn.frames[0].top]
+    assert len(set(legend)) == len(legend) == len(names)
+
+
+def test_a_missing_roof_is_said() -> None:
+    assert "no memory bandwidth known of WSE-3" in picture_of(asked("no memory")).frames[0].title
+
+
 def test_an_interval_is_drawn_as_a_band() -> None:
     assert not picture_of(asked("one")).areas
     drawn = picture_of(asked("band"))

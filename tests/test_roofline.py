@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from test_cli import document, run
 
 import perfcore
-from perfcore import chips, formulas, models, systems
+from perfcore import chips, engines, formulas, models, systems
 from perfcore.errors import PerfcoreError
 from perfcore.formulas import operations as counted
 from perfcore.formulas import products
@@ -24,6 +24,7 @@ from perfcore.operation_rows import PHASES, Load
 from perfcore.placements import Placed, placed
 from perfcore.precisions import find_exactly
 from perfcore.questions import plan_of
+from perfcore.serving_questions import ServingQuestion, ServingSetting
 
 RATE = st.floats(1e9, 1e16)
 AMOUNT = st.floats(1e-3, 1e18)
@@ -203,6 +204,29 @@ def test_bandwidth_bites_in_decode_and_rate_in_prefill() -> None:
     assert compute[0] / compute[1] == pytest.approx(148 / 989.4, rel=1e-3)
     bounds = {o["name"]: o["bound"] for o in found.results[1].operations if o["phase"] == "decode"}
     assert bounds["MLP up"] == bounds["attention"] == "memory"
+
+
+@pytest.mark.parametrize(
+    ("chip", "model", "form", "tp", "rel"),
+    [
+        ("h100", "llama3_70b", "bf16", 4, 1e-3),
+        ("mi300x", "mixtral_8x7b", "bf16", 2, 1e-3),
+        ("tpu v6e", "gemma3_27b", "bf16", 4, 1e-3),
+        ("h20", "deepseek_v3", "fp8", 8, 0.03),  # infer absorbs the maps of keys and values in prefill too
+    ],
+)
+def test_operations_add_up_to_what_infer_predicts(chip: str, model: str, form: str, tp: int, rel: float) -> None:
+    record, item = models.load(model).record, chips.load(chip)
+    ep = math.gcd(tp, int(record.experts)) if record.experts else 1
+    engine = engines.load(engines.default_for(item.document["vendor"]))
+    bits = 8 if engine.structure["kv_follows_weights"] and form == "fp8" else 16
+    setting = ServingSetting(item, systems.default_for(item), engine, find_exactly(form), bits)
+    plan = plan_of(tp=tp, ep=ep, sequence_parallel=False)
+    asked = ServingQuestion(record, setting, tp, plan, 16, 2048, 1e-9)
+    own = place(chip, Load(record, 16, 2048, tp, ep), form)
+    for phase, served in (("decode", asked.decode()), ("prefill", asked.prefill())):
+        kernels = sum(one.operation.time_s for one in own if one.phase == phase)
+        assert kernels == pytest.approx(sum(served) - served.overhead_s, rel=rel), phase
 
 
 def test_json_is_what_python_gives() -> None:

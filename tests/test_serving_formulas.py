@@ -189,6 +189,20 @@ def test_a_tied_matrix_is_kept_once_on_one_stage_and_twice_on_two() -> None:
     assert serving.weight_bytes(tied, plan(pp=2.0), HALF) == serving.weight_bytes(LLAMA3_8B, plan(pp=2.0), HALF)
 
 
+def test_a_tied_matrix_in_eight_bits() -> None:
+    """One matrix of 16 bit on one stage; on the last of two it is beside 16 layers and the final norm."""
+    tied, ends = LLAMA3_8B._replace(tied_embeddings=1.0), 128256 * 4096
+    layers = 8030261248 - 2 * ends - 4096
+    assert serving.weight_bytes(tied, ONE, BYTE) == layers + 4096 + 2 * ends
+    assert serving.weight_bytes(tied, plan(pp=2.0), BYTE) == layers / 2 + 4096 + 2 * ends
+
+
+def test_learned_positions_stay_in_16_bit() -> None:
+    positions = LLAMA3_8B._replace(learned_positions=2048.0)
+    more = serving.weight_bytes(positions, ONE, BYTE) - serving.weight_bytes(LLAMA3_8B, ONE, BYTE)
+    assert more == 2 * 2048 * 4096
+
+
 def test_weights_of_ranks() -> None:
     """Llama 3 8B on 8 ranks: matrices cut in 8, 65 norms of 4,096 on each; on 4 stages 8 layers and one end each."""
     norms = 65 * 4096
@@ -364,6 +378,26 @@ def test_tiles_that_are_compiled_for_the_shape() -> None:
     assert few == 8 * 2 * 4 * 7680 * 4096
 
 
+def test_uneven_loads_fill_half_of_their_last_tile() -> None:
+    """96 rows on average: 2 tiles of 64, 1.25 of 128; 0.93 of the rate; 32 experts dealt over 78 units together."""
+    fitted, h20 = FREE._replace(fitted_tiles=1.0), COUNTER._replace(multiprocessors=78.0)
+    model = MIXTRAL._replace(hidden=1024.0, experts=32.0, top_k=4.0, expert_ffn=1024.0)
+    found = serving_layer.expert_products_s(model, ONE, 768.0, HALF, h20, fitted)
+
+    def way(n: int, k: int, m: float, experts: int, uneven: bool) -> float:
+        ways = []
+        for rows, columns in itertools.product((64, 128, 256), range(16, 257, 16)):
+            if rows * columns <= 256 * 128:
+                high = max(1.0, m / rows + 0.5) if uneven else math.ceil(m / rows)
+                waves = math.ceil(experts * high * -(-n // columns) / 78)
+                ways.append(waves * rows * columns * (1 + 15 * (1 / rows + 1 / columns - 3 / 256)))
+        return 2 * (k + 110) * 78 * min(ways)
+
+    grouped = way(2048, 1024, 96.0, 32, True) + way(1024, 1024, 96.0, 32, True)
+    router = way(32, 1024, 768.0, 1, False)
+    assert found == pytest.approx(router + grouped / 0.93, rel=1e-9)
+
+
 def test_nothing_to_multiply_takes_no_time() -> None:
     for rows, outputs, batch in itertools.product((0.0, 1.0), repeat=3):
         found = serving_layer.product_s(rows, outputs, 1.0, batch, 0.0, 1.0, 2.0, HALF, A100, FREE)
@@ -470,10 +504,73 @@ def test_chosen_experts_alone_are_read() -> None:
     assert many > 2 * 8 * 3 * 4096 * 14336
 
 
+@pytest.mark.parametrize("tp", [1, 4])
+def test_shared_experts_are_an_mlp_beside(tp: int) -> None:
+    """DeepSeek-V3's is 3 x 7168 x 2048, cut by tensor-parallel ranks; 3 tokens in and out of both products."""
+    both, routed = (
+        serving_layer.expert_products_s(model, plan(tp=tp), 3.0, HALF, READER, FREE)
+        for model in (DEEPSEEK_V3, DEEPSEEK_V3._replace(shared_ffn=0.0))
+    )
+    width = 2048 / tp
+    assert both - routed == pytest.approx(
+        2 * 3 * 7168 * width + 3 * 2 * ((7168 + 2 * width) + (width + 7168)), rel=1e-9
+    )
+
+
 def test_the_work_of_experts() -> None:
     """1,024 tokens to 2 of 8 experts: 256 rows each, at 0.85 of the rate; the router's 8 columns pad to 128."""
     found = serving_layer.expert_products_s(MIXTRAL, ONE, 1024.0, HALF, COUNTER, FREE)
     assert found == pytest.approx(2 * 1024 * (2 * 3 * 4096 * 14336 / 0.85 + 4096 * 128), rel=CLOSE)
+
+
+# --- memory-bound kernels and logits ----------------------------------------------------------------------------------
+
+
+def test_bytes_of_memory_bound_kernels() -> None:
+    """The recipe, T (24 h + 6 widths of queries, keys and values + 6 f), cut by ranks but for the hidden state."""
+    step = serving.serving_step(LLAMA3_8B, ONE, decode(16.0, 100.0), HALF, READER, FREE)
+    assert step.elementwise_s == 32 * 16 * (24 * 4096 + 6 * (32 + 16) * 128 + 6 * 14336)
+    four = serving.serving_step(LLAMA3_8B, plan(tp=4.0), decode(16.0, 100.0), HALF, READER, FREE)
+    assert four.elementwise_s == 32 * 16 * (24 * 4096 + 6 * (8 + 4) * 128 + 6 * 14336 / 4)
+
+
+def test_bytes_of_sorting_tokens_to_experts() -> None:
+    """16 tokens to 2 experts each: 12 h + 6 f_e bytes a copy, 2.6 times; no dense MLP beside them."""
+    engine = FREE._replace(expert_factor=2.6)
+    step = serving.serving_step(MIXTRAL, ONE, decode(16.0, 100.0), HALF, READER, engine)
+    copies = 2.6 * 16 * 2 * (12 * 4096 + 6 * 14336)
+    assert step.elementwise_s == pytest.approx(32 * (16 * (24 * 4096 + 6 * 48 * 128) + copies), rel=CLOSE)
+    # 8 ranks with whole experts: 110 % of the mean on the busiest; the shared expert's width counts as an MLP's
+    layers = DEEPSEEK_V3._replace(dense_layers=0.0)
+    step = serving.serving_step(layers, plan(tp=8.0, ep=8.0), decode(16.0, 100.0), HALF, READER, engine)
+    copies = 2.6 * 1.1 * 16 * 8 / 8 * (12 * 7168 + 6 * 2048)
+    others = 24 * 7168 + 6 * (16 * 192 + 16 * (192 + 128)) + 6 * 2048 / 8
+    assert step.elementwise_s == pytest.approx(61 * (16 * others + copies), rel=CLOSE)
+
+
+@pytest.mark.parametrize("tp", [1, 4])
+def test_logits_and_their_choice(tp: int) -> None:
+    """16 rows by a part of the vocabulary: 2 bytes a weight, rows in and logits out, 8 bytes a logit to choose."""
+    found = serving.head_s(LLAMA3_8B, plan(tp=tp), 16.0, BYTE, READER, FREE)
+    part = 128256 / tp
+    assert found == 2 * 4096 * part + 16 * 2 * (4096 + part) + 8 * 16 * part
+    assert serving.head_s(LLAMA3_8B, plan(tp=tp), 0.0, BYTE, READER, FREE) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("model", "step", "starts"),
+    [
+        (LLAMA3_8B, decode(16.0, 100.0), 32 * (4 + 1.5) + 1),  # QKV, output, gate and up, down; attention; head
+        (LLAMA3_8B, prefill(100.0), 32 * (4 + 1) + 1),
+        (LLAMA3_8B, Tokens(16.0, 100.0, 100.0, 50.0, 0.0), 32 * (4 + 1.5 + 1) + 1),
+        (MIXTRAL, decode(16.0, 100.0), 32 * (2 + 3 + 1.5) + 1),  # router, two grouped products
+        # MLA: down, queries, two absorbed, output; 3 dense layers, 58 with router, experts and the shared one
+        (DEEPSEEK_V3, decode(16.0, 100.0), 61 * (5 + 1.5) + 3 * 2 + 58 * 5 + 1),
+    ],
+)
+def test_kernels_are_started(model: Model, step: Tokens, starts: float) -> None:
+    machine = READER._replace(memory_bytes_s=math.inf, kernel_s=1.0)
+    assert seconds(model, step, machine) == starts
 
 
 # --- between ranks ---------------------------------------------------------------------------------------------------
@@ -607,12 +704,19 @@ def test_replicas_do_not_slow_each_other(model: Model) -> None:
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("stages", [2.0, 4.0])
 def test_stages_take_turns(model: Model, stages: float) -> None:
-    """So many times the batch: each part passes all layers like the batch on one stage, but for hand-overs."""
+    """So many times the batch: each part passes all layers like the batch on one stage, but for hand-overs.
+
+    Where layers do not divide, all wait for the fullest stage: the time of its layers for each stage.
+    """
     machine = A100._replace(link_latency_s=0.0, link_bytes_s=math.inf)
     engine = USUAL._replace(sequence_s=0.0)
     one = seconds(model, decode(16.0, 1000.0), machine, engine)
     many = seconds(model, decode(16.0 * stages, 1000.0), machine, engine, pp=stages)
-    assert many == pytest.approx(one, rel=CLOSE)
+    if model.layers % stages == 0:
+        assert many == pytest.approx(one, rel=CLOSE)
+    else:
+        waiting = math.ceil(model.layers / stages) * stages / model.layers
+        assert one < many < one * waiting
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -719,11 +823,36 @@ def test_roofline_of_windows() -> None:
     assert found == pytest.approx(flop, rel=0.01)
 
 
+def test_roofline_of_a_window_after_a_prefix() -> None:
+    """2,000 tokens after 300 with a window of 1,024: the first 724 see 300 to 1,024, the others 1,024."""
+    windowed = ROUND._replace(window=1024.0, window_layers=8.0)
+    near = (724 * (300 + 362) + 1276 * 1024) / 2000
+    found = roofline(windowed, prefill(2000.0, 1.0, 300.0), 1.0, math.inf)
+    full = roofline(ROUND, prefill(2000.0, 1.0, 300.0), 1.0, math.inf)
+    assert full - found == pytest.approx(2000 * (300 + 1000 - near) * 8 * 4 * 4096, rel=1e-9)
+    after = roofline(windowed, prefill(2000.0, 1.0, 5000.0), 1.0, math.inf)
+    assert after - found == pytest.approx(2000 * (1024 - near) * 8 * 4 * 4096, rel=1e-9)
+
+
 def test_roofline_of_experts() -> None:
     """Mixtral at batch 1 reads 2 experts of 8; at batch 64 all of them."""
     expert = 32 * 2 * 3 * 4096 * 14336
     one, many = (roofline(MIXTRAL, decode(n, 0.0), math.inf, 1.0) for n in (1.0, 64.0))
     assert many - one == pytest.approx(6 * expert, rel=1e-6)
+
+
+@pytest.mark.parametrize(("tp", "dp", "ep"), [(1, 1, 1), (8, 1, 1), (8, 1, 8), (1, 32, 32), (4, 8, 32)])
+def test_roofline_of_a_rank_of_deepseek(tp: int, dp: int, ep: int) -> None:
+    """Of 256 experts those that the 4 tokens of each replica in the group choose; latents on every rank."""
+    tokens = 4.0 * ep / tp if ep > 1 else 4.0
+    chosen = 1 - (1 - 8 / 256) ** tokens
+    experts = chosen * 58 * 256 * 3 * 7168 * 2048 / max(tp, ep)
+    heads = 1536 * 128 * 192 + 512 * 128 * 256 + 128 * 128 * 7168
+    attention = 61 * (7168 * 2112 + heads / tp + 2 * 7168)
+    layers = attention + 3 * 3 * 7168 * 18432 / tp + 58 * (3 * 7168 * 2048 / tp + 7168 * 256)
+    weights = 2 * (layers + experts + 129280 * 7168 / tp + 7168)
+    found = roofline(DEEPSEEK_V3, decode(4.0, 1000.0), math.inf, 1.0, tp=tp, dp=dp, ep=ep)
+    assert found == pytest.approx(weights + 4 * 1000 * 576 * 2 * 61, rel=1e-9)
 
 
 def test_the_roofline_is_the_greater_bound_and_is_shared_by_ranks() -> None:

@@ -122,7 +122,7 @@ def expert_linear(model: Model, plan: Plan, tokens: float, machine: Machine) -> 
     .. [1] DeepSeek-AI, arXiv:2412.19437 (2024), section 2.1.2.
     """
     own = routed_tokens(model, plan, tokens)
-    scores = linear_of(router(model, plan, tokens), machine.wide_gemm_flop_s, 2.0, machine)
+    scores = linear_of(router(model, own), machine.wide_gemm_flop_s, 2.0, machine)
     local = model.experts / plan.ep
     rows = own * model.top_k * plan.ep / model.experts * IMBALANCE
     rate, size = machine.gemm_flop_s * GROUPED, machine.element_bytes

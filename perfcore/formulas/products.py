@@ -113,9 +113,9 @@ def routed_tokens(model: Model, plan: Plan, tokens: float) -> float:
     return tokens / plan.tp if plan.sequence_parallel == 1.0 or plan.ep > 1.0 else tokens
 
 
-def router(model: Model, plan: Plan, tokens: float) -> Product:
-    """Return the product that scores the experts, in 16 bit, of the tokens a rank routes."""
-    return Product(routed_tokens(model, plan, tokens), model.experts, model.hidden, 1.0)
+def router(model: Model, rows: float) -> Product:
+    """Return the product that scores the experts, in 16 bit, of the tokens that a rank scores."""
+    return Product(rows, model.experts, model.hidden, 1.0)
 
 
 def logits(model: Model, plan: Plan, rows: float) -> Product:

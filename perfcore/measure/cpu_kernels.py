@@ -29,7 +29,15 @@ DOT_PRODUCTS = {"int8": ("avx512vnni", "vpdpbusd", 8), "bf16": ("avx512bf16", "v
 
 
 def features() -> frozenset[str]:
-    """Return what the CPU can do, in the words of LLVM; nothing where that cannot be found out."""
+    """Return what the CPU can do, in the words of LLVM, as far as numba compiles for it; nothing where that is unknown.
+
+    ``NUMBA_CPU_NAME`` and ``NUMBA_CPU_FEATURES`` narrow that: an instruction beyond them would end the program.
+    """
+    told: Any = numba.config
+    if told.CPU_FEATURES is not None:
+        return frozenset(word[1:] for word in told.CPU_FEATURES.split(",") if word.startswith("+"))
+    if told.CPU_NAME is not None:
+        return frozenset()
     try:
         return frozenset(name for name, there in binding.get_host_cpu_features().items() if there)
     except RuntimeError:

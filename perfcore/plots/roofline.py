@@ -52,11 +52,7 @@ def picture_of(found: Rooflines) -> Picture:
     x_low, x_high, y_low, y_high = _ranges(*made, by_phase)
     for row, (phase, operations) in enumerate(zip(phases, by_phase, strict=True)):
         place = top + row * (HEIGHT + BETWEEN)
-        words = (
-            _heading(found, phase)
-            if phase
-            else f"roofs and ridge points ({', '.join(dict.fromkeys(one.level for one in made[0]))})"
-        )
+        words = _heading(found, phase) if phase else _roofs_heading(found, made[0])
         frame = Frame(LEFT, place, WIDTH, HEIGHT, x_low, x_high, y_low, y_high, words)
         _panel(picture, frame, made, operations, len(found.results))
     return picture
@@ -64,6 +60,14 @@ def picture_of(found: Rooflines) -> Picture:
 
 def _has_memory(found: Rooflines) -> bool:
     return any(roof.level in ("DRAM", "cache") for one in found.results for roof in one.roofs)
+
+
+def _roofs_heading(found: Rooflines, sloping: list[Slope]) -> str:
+    """Return what levels a picture of roofs shows, and whose DRAM is not known."""
+    names = zip(short_names(found), found.results, strict=True)
+    lacking = [name for name, one in names if one.memory.bandwidth_gb_s is None]
+    missing = f"; no memory bandwidth known of {', '.join(lacking)}" if lacking else ""
+    return f"roofs and ridge points ({', '.join(dict.fromkeys(one.level for one in sloping))}){missing}"
 
 
 def _heading(found: Rooflines, phase: str) -> str:
@@ -107,6 +111,11 @@ def _ranges(
     y_high = max(tops) + 0.2 if tops else math.log10(max(o.bandwidth.high for o in sloping) / TERA_PER_GIGA) + x_high
     y_low = min([start, *(t - 0.2 for t in tops), *(math.log10(y) - 0.2 for _, y in marks)])
     return float(x_low), float(x_high), y_low, y_high
+
+
+def _shape(chip: int) -> str:
+    """Return a chip's marker; where colours come again, it is another."""
+    return MARKS[(chip + chip // len(COLOURS)) % len(MARKS)]
 
 
 def _colour(chip: int, level: str, alone: bool) -> str:
@@ -198,7 +207,7 @@ def _ridges(
                 x, y = frame.place(ridge(flat.peak.middle, one.bandwidth.middle), flat.peak.middle)
                 colour = _colour(chip, "DRAM", chips == 1)
                 size = 2.6 if small else 4.4 + 1.8 * (len(both) - 1 - place)  # of chips that coincide each shows
-                mark = Mark(x, y, "circle" if small else MARKS[chip % len(MARKS)], colour, size)
+                mark = Mark(x, y, "circle" if small else _shape(chip), colour, size)
                 found.append(mark)
                 taken.append(mark_box(mark))
     return found
@@ -211,7 +220,7 @@ def _mark_operations(
     by_operation = []
     for own in operations:
         marks = [
-            Mark(*frame.place(x, y), MARKS[chip % len(MARKS)], INK if chips == 1 else COLOURS[chip % len(COLOURS)])
+            Mark(*frame.place(x, y), _shape(chip), INK if chips == 1 else COLOURS[chip % len(COLOURS)])
             for chip, (x, y) in own.places.items()
         ]
         by_operation.append(marks)
@@ -287,7 +296,7 @@ def _legend(found: Rooflines, width: float) -> tuple[list[Text], list[Mark], flo
             x, y = LEFT, y + 19.0
         colour = COLOURS[chip % len(COLOURS)]
         lines.append(Line(((x, y), (x + 32.0, y)), colour, 2.4))
-        marks.append(Mark(x + 16.0, y, MARKS[chip % len(MARKS)], colour))
+        marks.append(Mark(x + 16.0, y, _shape(chip), colour))
         texts.append(Text(x + 40.0, y, name, anchor="start"))
         x += wide
     return texts, marks, y - 12.0, lines
