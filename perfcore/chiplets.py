@@ -1,6 +1,5 @@
 """One large die against several small ones: yield, cost, and what the law sees of it."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -159,7 +158,7 @@ def split(
         on=day,
         status_one_package=together,
         status_apart=apart,
-        notes=tuple(_notes(one is None, area, made)),
+        notes=tuple(_notes(one is None, item, area, made)),
     )
 
 
@@ -189,11 +188,15 @@ def _dies(made: Process, count: int, area: float, model: str, density: float, as
     clustering = made.numbers["clustering"].value if "clustering" in made.numbers else 1.0
     yields = {name: formula(area, density, clustering) for name, formula in YIELDS.items()}
     good, found = yields[model], assembly.test_coverage
+    if good <= 0:
+        raise PerfcoreError(f"defects_per_cm2: found {density:g}; no die of {area:g} mm2 works; give fewer defects")
     # A die alone is packaged too: it is bonded once, and a bad one that passed its test is lost with its package.
     cost = formulas.tested_die_cost_usd(made.number("wafer_cost_usd"), gross, assembly.die_test_usd, good, found)
     works = formulas.package_yield(count, good, found, assembly.bond_yield)
-    if not (math.isfinite(cost) and works > 0):
-        raise PerfcoreError(f"defects_per_cm2: found {density:g}; no die of {area:g} mm2 works; give fewer defects")
+    if works <= 0:
+        raise PerfcoreError(
+            f"test_coverage: found {found:g}; no package of {count} dies works; test more or bond fewer"
+        )
     whole_cost = formulas.package_cost_usd(count, cost, assembly.assembly_cost_usd, works)
     return Dies(count, area, gross, yields, cost, works, whole_cost)
 
@@ -208,8 +211,10 @@ def _statuses(values: Values, count: int, on: date) -> tuple[str, str]:
     return together, alone
 
 
-def _notes(too_large: bool, area: float, made: Process) -> list[str]:
+def _notes(too_large: bool, item: Item, area: float, made: Process) -> list[str]:
     notes = [SUMMED]
+    if not metrics_of(item)[AREA].is_point:  # type: ignore[union-attr]
+        notes.append(f"The area is only known as an interval; its middle, {area:g} mm2, is taken.")
     if too_large:
         notes.append(f"One die of {area:g} mm2 is larger than the reticle ({made.number('reticle_mm2'):g} mm2).")
     if "clustering" not in made.numbers:

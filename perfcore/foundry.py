@@ -54,11 +54,12 @@ class Count:
 class FoundryGate:
     """Whether the presumption is overcome (``yes``, ``no``, ``open``) by each count; ``differs`` where they disagree.
 
-    ``overcome`` is the answer of the count in the chip's file, else that of all counts, else ``open``. Below ``limit_billion`` it certainly is, from ``open_to_billion`` on certainly not.
+    ``overcome`` is the answer of the count in the chip's file, else that of all counts, else ``open``. Below
+    ``limit_billion`` it certainly is, from ``open_to_billion`` on certainly not.
     """
 
     name: str
-    applicable_die_area_mm2: float
+    applicable_die_area_mm2: float  # the middle, where the file has an interval
     process: str
     high_bandwidth_memory: bool
     year: int

@@ -185,7 +185,7 @@ def _missing(known: Any, area: Area | None) -> Interval | None:
 
 def _why(area: Area | None, missing: Interval | None) -> str:
     if area is None or missing is None:
-        return "no area does: the TPP alone is over the limit"
+        return "no area does: the rule of that day applies whatever the area"
     if missing.high == 0 and area.inclusive:
         return "there is enough area"
     return "there is enough area" if missing.high == 0 else "performance density is too high"

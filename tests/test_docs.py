@@ -29,6 +29,7 @@ PAGES = (
     "roofline.svg",
     "design.svg",
     "kernels.md",
+    "silicon.md",
 )
 
 
