@@ -12,10 +12,12 @@ import click
 from perfcore import chips, evidence, models, rules, systems
 from perfcore.cli import COMMANDS
 from perfcore.cli.rules import read_aloud
+from perfcore.design import design_space
 from perfcore.display import number
 from perfcore.formulas import transformer
 from perfcore.items import Item
 from perfcore.plots import inline_roofline
+from perfcore.plots.regions import inline_regions
 from perfcore.quantity import plain
 from perfcore.readings import metrics_of
 from perfcore.regions import density
@@ -203,6 +205,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "kernels.md": lambda: _beside("kernels_page").page(),
     "silicon.md": lambda: _beside("silicon_page").page(),
     "validation.svg": lambda: _beside("validation_plot").picture(),
+    "design.svg": lambda: inline_regions(design_space("2024-01-01", objective="prefill")),
     "roofline.svg": lambda: inline_roofline(roofline("a100", "a800", "h800", "h20", "h200")),
 }
 

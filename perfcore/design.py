@@ -14,6 +14,7 @@ from perfcore.design_file import Design, Kind, item_of_design
 from perfcore.design_loads import Task, load_of
 from perfcore.design_regions import REGIONS, Boxes, boxes_of
 from perfcore.design_search import LEFT_OUT, Limits, Point, Searched, exact_region, front, search
+from perfcore.display import html_table, number, percent
 from perfcore.errors import PerfcoreError
 from perfcore.formulas.architecture import design_io_gb_s
 from perfcore.formulas.architecture_time import Load, score
@@ -87,6 +88,14 @@ class DesignSpace:
             for f in verdict.findings
             if f.rule == THE_RULE and f.layer == "classification" and any(t.metric in _MEASURES for t in f.tests)
         ]
+
+    def _repr_html_(self) -> str:
+        head = ("region", "designs", "best: TPP", "mm2", self.ask.task.objective)
+        rows = [
+            (name, f"{self.counts[name]:,}", number(one.tpp, 5), number(one.area_mm2, 4), percent(self.change(one)))
+            for name, one in self.best.items()
+        ]
+        return html_table(head, rows)
 
     def table(self) -> list[dict[str, Any]]:
         """Return the highest whole TPP by logic area: wholly outside 3A090, and at most 3A090.b; null for no limit.
@@ -189,7 +198,7 @@ def design_space(
     day = as_date(on, "--on")
     ask = Ask(day, task, kind, load, design_grid.load(str(grid)), limits, threads)
     said.append("caches: they take area, and no time is saved by them; nor do dies of one package wait for each other")
-    dates = _dates(day) if sweep else ()
+    dates = _dates() if sweep else ()
     found = _explored(ask, progress)
     return replace(found, sweep=tuple(_of_date(ask, each, progress) for each in dates), assumptions=tuple(said))
 
@@ -221,7 +230,7 @@ def _above_zero(label: str, value: Any) -> float:
     return float(value)
 
 
-def _dates(day: date) -> tuple[date, ...]:
+def _dates() -> tuple[date, ...]:
     """Return the days on which a version of ECCN 3A090 takes effect."""
     return effective_dates(tuple(rule for rule in shipped() if rule.id == THE_RULE))
 

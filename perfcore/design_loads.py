@@ -68,12 +68,16 @@ def load_of(task: Task, link_latency_s: float, said: list[str]) -> Load:
     m = known.record
     plan = plan_of(tp=tp)
     formats = Formats(2.0, 1.0, 2.0)
-    needed = weight_bytes(m, plan, formats) + batch * kv_bytes_per_sequence(m, plan, float(prompt + output), formats)
+    held = weight_bytes(m, plan, formats) + batch * kv_bytes_per_sequence(m, plan, float(prompt + output), formats)
     context = prompt + 0.5 * output
     training = software.load(software.default_for("NVIDIA"), "neutral")
     if known.max_seq is not None and prompt + output > known.max_seq:
         said.append(f"load: {prompt + output} tokens a sequence, though {known.name} takes {known.max_seq:.0f}")
-    said.append(f"memory: {needed / 1e9:,.1f} GB of weights and KV cache a chip must fit; 16-bit weights and cache")
+    needed = 0.0 if task.ignore_capacity or task.objective in ("tpp", "training") else held
+    if needed:
+        said.append(f"memory: {needed / 1e9:,.1f} GB of weights and KV cache a chip must fit; 16-bit weights and cache")
+    else:
+        said.append("memory: whether it holds the model is not looked at")
     return Load(
         objective,
         float(output),
@@ -86,7 +90,7 @@ def load_of(task: Task, link_latency_s: float, said: list[str]) -> Load:
         _engine(task.overheads),
         training.record(fused_attention=True, fused_experts=True),
         _reach(task.overheads, link_latency_s, float(tp), said),
-        0.0 if task.ignore_capacity or task.objective == "tpp" else needed,
+        needed,
     )
 
 

@@ -1,5 +1,6 @@
 """The search of a grid: chunks over threads by the fused loop, and what rounding leaves open decided exactly."""
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -27,7 +28,8 @@ from perfcore.formulas.architecture_time import Load, fits, score
 __all__ = ["LEFT_OUT", "Limits", "Point", "Searched", "area_of_dies", "dies_of", "exact_region", "rates_of", "search"]
 
 BINS = 96  # of area, from nothing to the limit
-CHUNK = 65_536
+CHUNK = 1_048_576  # designs: each chunk begins with no best
+AREA_AXES = 4  # the last of the grid: spare parts and caches
 LEFT_OUT = ("too_large", "no_core", "out_of_bounds", "does_not_fit")
 FORMAT_BITS = {"fp16": 16, "fp32": 32, "fp64": 64}
 LOTS = np.iinfo(np.int64).max
@@ -134,19 +136,16 @@ def search(
     """Search a whole grid. The answer does not depend on the number of threads or chunks."""
     explore = _loop(progress)
     several = threads or os.cpu_count() or 1
-    flat = np.array([value for axis in grid.values for value in axis])
-    sizes = np.array([len(axis) for axis in grid.values], np.int64)
-    starts = np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.int64)
-    tests = np.array(boxes.tests()).reshape(-1, 4)
-    shared = (_bounds(limits), b, load, tests, len(boxes.boxes), np.array(boxes.regions(), np.int64), _tolerance(b))
+    inner = _inner(grid, limits)
+    shared = (_bounds(limits), b, load, _law(boxes, b), inner)
     if progress:
-        explore(flat, starts, sizes, 0, 0, *shared, _nothing(1))
-    size = max(CHUNK, -(-len(grid) // (several * 256)))
+        explore(_axes(grid), 0, 0, *shared, _nothing(1))
+    size = -(-max(CHUNK, -(-len(grid) // (several * 256))) // inner) * inner
 
     def part(first: int) -> Any:
         last = min(first + size, len(grid))
         found = _nothing(last - first)
-        left = explore(flat, starts, sizes, first, last, *shared, found)
+        left = explore(_axes(grid), first, last, *shared, found)
         return found, found.near[:left].copy()
 
     start = time.perf_counter()
@@ -159,6 +158,32 @@ def search(
     _settle(whole, near, grid, limits, b, load, boxes)
     seconds = time.perf_counter() - start
     return _searched(whole, grid, limits, b, len(near), seconds, several)
+
+
+def _inner(grid: Grid, limits: Limits) -> int:
+    """Return the designs of a group, which differ in area alone; 1 where cores fill an area that caches leave."""
+    if grid.fills and not np.isfinite(limits.tpp_limit):
+        return 1
+    return math.prod(len(axis) for axis in grid.values[-AREA_AXES:])
+
+
+def _axes(grid: Grid) -> Any:
+    """Return the grid as the loop reads it, with room of its own for what the loop keeps by."""
+    from perfcore.kernels.design import Axes
+
+    flat = np.array([value for axis in grid.values for value in axis])
+    sizes = np.array([len(axis) for axis in grid.values], np.int64)
+    starts = np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.int64)
+    return Axes(flat, starts, sizes, np.empty(sizes[-1]))
+
+
+def _law(boxes: Boxes, b: Blocks) -> Any:
+    """Return the boxes of the law as the loop reads them."""
+    from perfcore.kernels.design import Law
+
+    densities = np.array([float(threshold) for threshold in boxes.thresholds("performance_density")])
+    tests, regions = np.array(boxes.tests()).reshape(-1, 4), np.array(boxes.regions(), np.int64)
+    return Law(tests, len(boxes.boxes), regions, densities, _tolerance(b))
 
 
 def _loop(progress: Callable[[str], None] | None) -> Callable[..., int]:

@@ -1,5 +1,6 @@
 """The vocabulary: one name for a formula argument, a spec key, a table column, a CLI label and a JSON key."""
 
+from perfcore.design_terms import DESIGN_KEYS
 from perfcore.silicon_terms import SILICON_KEYS
 from perfcore.speed_terms import (
     CALIBRATION_KEYS,
@@ -257,7 +258,7 @@ KEYS = {
     "threshold": Term("number", "", "the number a rule compares with"),
 }
 
-KEYS |= CALIBRATION_KEYS | ENGINE_KEYS | MEASURED_KEYS | ROOFLINE_KEYS | SILICON_KEYS
+KEYS |= CALIBRATION_KEYS | ENGINE_KEYS | MEASURED_KEYS | ROOFLINE_KEYS | SILICON_KEYS | DESIGN_KEYS
 TERMS = FACTS | KEYS | MODEL_KEYS | {name: Term("number", "10^12/s", f"{name} format") for name in FORMATS}
 
 

@@ -167,6 +167,15 @@ def test_the_shape_of_the_h20_falls_out_of_the_search() -> None:
     assert shown["decode_s"] <= reference["decode_s"]
 
 
+def test_an_answer_is_prefill_and_a_decode_step_for_each_token() -> None:
+    from perfcore.formulas.architecture_time import score
+
+    load = load_of(Task(objective="request", output=100), 8.92e-6, [])
+    machine = design_machine(A100, BLOCKS, load.reach)
+    assert score(A100, BLOCKS, load) == pytest.approx(prefill_s(load, machine) + 100 * decode_s(load, machine))
+    assert load.decode.context == 2048 + 50
+
+
 # --- regions
 
 
@@ -222,6 +231,11 @@ def test_the_table_of_regions() -> None:
         (2574, 4118, 4799),
         (3003, 4799, 4799),
     ]
+
+
+def test_cores_fill_up_to_each_threshold_of_the_rule() -> None:
+    limits = [limit for limit, _ in design_space("2024-01-01", objective="tpp").runs]
+    assert limits == [4800, 2400, 1600, float("inf")]
 
 
 def test_before_any_rule_nothing_is_controlled() -> None:
@@ -345,7 +359,7 @@ def _front_is_right(points, usable) -> None:  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_threads_and_chunks_change_nothing(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    load = load_of(Task(), 8.92e-6, [])
+    load = load_of(Task(objective="tpp"), 8.92e-6, [])  # many designs have the same TPP, of several areas
     limits = Limits(float("inf"), 1, 858.0)
     once = search(SMALL, limits, BLOCKS, load, _boxes(), threads=1)
     monkeypatch.setattr("perfcore.design_search.CHUNK", 97)
@@ -358,6 +372,8 @@ def test_cores_fill_up_to_a_limit_or_the_exposure_field() -> None:
     below = design_of(grid, 0, Limits(4800.0, 1, 858.0), BLOCKS)
     full = design_of(grid, 0, Limits(float("inf"), 1, 858.0), BLOCKS)
     assert below.cores == 103
+    exact = _grid(clock_ghz=(1.25,), array_rows=(8.0,), lanes=(1.0,), vector_width=(8.0,))  # 2.56 TPP a core
+    assert design_of(exact, 0, Limits(4800.0, 9, 858.0), BLOCKS).cores == 1874
     assert logic_area_mm2(full, BLOCKS) <= 858 < logic_area_mm2(full._replace(cores=full.cores + 1), BLOCKS)
 
 
@@ -386,6 +402,28 @@ def test_designs_on_a_threshold_are_decided_exactly(on: str, tmp_path: Path) -> 
         verdict = check(path, on=on)
         counted[verdict.paragraphs[0][:7] if verdict.status == "controlled" else verdict.status] += 1
     assert found.counts == counted
+
+
+def test_designs_on_a_line_of_density_are_decided_exactly(tmp_path: Path) -> None:
+    """2.56 TPP on 0.8 mm2 a core is a density of 3.2; floats print some of these areas a digit off the line."""
+    nothing = BLOCKS._make(0.0 for _ in BLOCKS)._replace(fp32_per_element=0.01, fp64_per_element=0.01)
+    blocks = nothing._replace(
+        crossbar_mm2=0.8, cells_512kb=1.0, cells_256kb=1.0, hbm_stack_gb_s=400.0, hbm_stack_gb=16.0, link_gb_s=50.0
+    )
+    kind = Kind(PARTS, blocks, 5000.0, True)
+    grid = _grid(clock_ghz=(1.25,), array_rows=(8.0,), lanes=(1.0,), cores=tuple(range(630, 900)), links=(1.0,))
+    load, limits = load_of(Task(objective="tpp"), 8.92e-6, []), Limits(float("inf"), 1, 5000.0)
+    found = search(grid, limits, blocks, load, _boxes())
+    assert found.near == len(grid)
+    counted = dict.fromkeys(REGIONS, 0)
+    path = tmp_path / "design.toml"
+    for index in range(len(grid)):
+        path.write_text(text_of(Design(design_of(grid, index, limits, blocks), kind, ""), _day("2024-01-01")))
+        verdict = check(path, on="2024-01-01")
+        counted[verdict.paragraphs[0][:7] if verdict.status == "controlled" else verdict.status] += 1
+    assert found.counts == counted
+    assert counted["3A090.b"] > 50
+    assert counted["not_controlled"] > 5
 
 
 def _day(on: str):  # type: ignore[no-untyped-def]
@@ -571,7 +609,7 @@ def test_what_is_larger_than_the_exposure_field_is_counted_with_its_reason() -> 
 
 
 def test_what_does_not_hold_the_model_is_not_the_best() -> None:
-    """350 GB of GPT-3 on four chips are 87.5 GB a chip: six stacks of 16 GB, of which 0.9 may be filled, are too few."""
+    """GPT-3 is 350 GB, 87.5 a chip on four: of six stacks of 16 GB 0.9 may be filled, 86.4."""
     found = design_space("2024-01-01", model="gpt3_175b", tp=4)
     assert found.left_out["does_not_fit"] > 0
     assert all(best.architecture.hbm_stacks >= 7 for best in found.best.values())

@@ -27,6 +27,7 @@ PAGES = (
     "validation.md",
     "validation.svg",
     "roofline.svg",
+    "design.svg",
     "kernels.md",
     "silicon.md",
 )

@@ -98,9 +98,9 @@ def _best(found: "DesignSpace", document: dict[str, Any]) -> list[str]:
         ("logic area, mm2", *_each(columns, "applicable_die_area_mm2", 4)),
         ("performance density", *_each(columns, "performance_density", 4)),
         ("good logic dies, USD", *_each(columns, "silicon_cost_usd", 3)),
-        ("first token, ms", *(f"{1e3 * c['prefill_s']:.4g}" for c in columns.values())),
-        ("each token, ms", *(f"{1e3 * c['decode_s']:.4g}" for c in columns.values())),
-        ("training layer, ms", *(f"{1e3 * c['training_layer_s']:.4g}" for c in columns.values())),
+        ("first token, ms", *(_ms(c["prefill_s"]) for c in columns.values())),
+        ("each token, ms", *(_ms(c["decode_s"]) for c in columns.values())),
+        ("training layer, ms", *(_ms(c["training_layer_s"]) for c in columns.values())),
         ("objective, change", *(percent(c["change"]) for c in columns.values())),
     ]
     return [text_table(("best", *columns), rows, right=range(1, len(columns) + 1))]
@@ -108,6 +108,10 @@ def _best(found: "DesignSpace", document: dict[str, Any]) -> list[str]:
 
 def _each(columns: dict[str, Any], key: str, digits: int = 6) -> list[str]:
     return [number(column[key], digits) for column in columns.values()]
+
+
+def _ms(seconds: float) -> str:
+    return number(1e3 * seconds, 4)
 
 
 def _margins(document: dict[str, Any]) -> list[str]:
@@ -144,8 +148,8 @@ def _front(document: dict[str, Any]) -> list[str]:
         (
             number(one["applicable_die_area_mm2"], 4),
             number(one["tpp"], 5),
-            f"{1e3 * one['prefill_s']:.4g}",
-            f"{1e3 * one['decode_s']:.4g}",
+            _ms(one["prefill_s"]),
+            _ms(one["decode_s"]),
             number(one["silicon_cost_usd"], 3),
             percent(one["change"]),
             _shape(one),

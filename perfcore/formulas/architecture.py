@@ -143,11 +143,16 @@ def sram_mm2(kb: float, b: Blocks) -> float:
     return kb * 1024.0 * 8.0 * b.sram_cell_mm2 / cell_share(kb, b)
 
 
-def core_mm2(a: Architecture, b: Blocks) -> float:
-    """Return the area of one core [mm2]: its lanes, with control and registers, and its first-level cache."""
+def lanes_mm2(a: Architecture, b: Blocks) -> float:
+    """Return the area of the lanes of one core [mm2]: arrays and vector units, with their control and registers."""
     lane = a.vector_width * (b.control_mm2 + b.vector_mm2 + b.register_file_mm2 / REGISTER_ELEMENTS)
     lane += a.array_rows * a.array_columns * b.array_cell_mm2
-    return a.lanes * lane + sram_mm2(a.l1_kb, b)
+    return a.lanes * lane
+
+
+def core_mm2(a: Architecture, b: Blocks) -> float:
+    """Return the area of one core [mm2]: its lanes and its first-level cache."""
+    return lanes_mm2(a, b) + sram_mm2(a.l1_kb, b)
 
 
 def areas(a: Architecture, b: Blocks) -> Areas:

@@ -14,7 +14,7 @@ from perfcore.plots.shapes import COLOURS, INK, Area, Frame, Line, Mark, Picture
 from perfcore.quantity import Interval
 from perfcore.readings import metrics_of
 
-__all__ = ["picture_of", "save_regions"]
+__all__ = ["inline_regions", "picture_of", "save_regions"]
 
 WIDTH, HEIGHT = 900.0, 620.0
 LEFT, TOP, BOTTOM, RIGHT = 84.0, 66.0, 128.0, 24.0
@@ -57,6 +57,13 @@ def save_regions(found: DesignSpace, path: Path) -> None:
 
     check_target(path)
     save(picture_of(found), path)
+
+
+def inline_regions(found: DesignSpace) -> str:
+    """Return the map of a search as an ``svg`` element, without matplotlib."""
+    from perfcore.plots.inline import svg
+
+    return svg(picture_of(found))
 
 
 def picture_of(found: DesignSpace) -> Picture:
