@@ -106,7 +106,8 @@ class DesignSpace:
         field_mm2 = self.ask.limits.reticle_mm2
         rows = []
         for area in sorted({*map(float, AREAS), *(fields * field_mm2 for fields in FIELDS)}):
-            values = datacenter_chip(applicable_die_area_mm2=area, io_bandwidth_gb_s=io)
+            known = {"applicable_die_area_mm2": area, "io_bandwidth_gb_s": io, "datacenter": self.ask.kind.datacenter}
+            values = datacenter_chip(**known)
             row: dict[str, Any] = {"area_mm2": area}
             for name, allowed in REGIONS_BY_NAME.items():
                 highest = highest_tpp(self.version, values, allowed)

@@ -249,6 +249,7 @@ def test_note_2_takes_out_what_is_not_for_datacenters() -> None:
     assert found.counts["excluded"] > 0
     assert found.best["excluded"].tpp < 4800
     assert found.counts["3A090.b"] == 0
+    assert {row["outside"] for row in found.table()} == {4799}
 
 
 # --- the search

@@ -239,6 +239,8 @@ def _legend(picture: Picture, frame: Frame, found: DesignSpace, io: float) -> No
         if found.boxes.thresholds("io_bandwidth_gb_s")
         else ""
     )
+    if not found.ask.kind.datacenter:
+        note = "; ".join(filter(None, (note, "regions of designs that are not for datacenters")))
     if note:
         picture.texts.append(Text(frame.right, frame.top - 30.0, note, anchor="end", size=11.0))
 
