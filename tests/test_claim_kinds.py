@@ -266,6 +266,13 @@ def test_what_a_claim_allows(said: dict[str, Any], band: Band) -> None:
     assert band_of(said) == pytest.approx(band)
 
 
+def test_a_line_belongs_to_what_lies_above_it() -> None:
+    """4,700 give or take 100 reaches 4,800, and 4,800 is on the other side of the line."""
+    claim = {"value": 4700, "tolerance_absolute": 100}
+    assert outcome_of(Found(Range(4800, 4800)), claim, (4800.0,)) == "fails"
+    assert outcome_of(Found(Range(4800, 4800)), claim) == "holds"
+
+
 def test_words_and_answers_are_compared_as_they_are() -> None:
     assert outcome_of(Found(("a", "b")), {"value": ["b", "a"]}) == "holds"
     assert outcome_of(Found(("a",)), {"value": ["b", "a"]}) == "fails"
