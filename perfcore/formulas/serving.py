@@ -91,17 +91,19 @@ def serving_step(model: Model, plan: Plan, step: Tokens, formats: Formats, machi
     """Return one step through all layers for the tokens of one rank.
 
     With ``plan.pp`` stages each works on a part of the batch at a time, so a token passes all layers in the time that
-    part takes; a part of too many tokens takes several passes. The weights of a layer are read once for each.
+    part takes, every stage waiting for the one with the most layers; a part of too many tokens takes several passes.
+    The weights of a layer are read once for each.
     """
     part, count = passes(plan, step, engine)
     dense = model.dense_layers / model.layers
+    waiting = math.ceil(model.layers / plan.pp) * plan.pp / model.layers  # for the fullest stage
     time = Served(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     if dense > 0.0:
         layer = served_layer(model, plan, part, 0.0, formats, machine, engine)
-        time = add(time, layer, count * model.dense_layers)
+        time = add(time, layer, waiting * count * model.dense_layers)
     if dense < 1.0:
         layer = served_layer(model, plan, part, 1.0, formats, machine, engine)
-        time = add(time, layer, count * (model.layers - model.dense_layers))
+        time = add(time, layer, waiting * count * (model.layers - model.dense_layers))
     ends = part.prompt / part.prompt_length if part.prompt > 0.0 else 0.0
     logits = head_s(model, plan, part.sequences + ends, formats, machine, engine)
     hops = 0.0
