@@ -20,7 +20,7 @@ def computed(computation: Computation) -> Found:
     """Return a quantity of the reference design with some parameters changed.
 
     >>> computed({"quantity": "tpp", "changes": {"cores": 103}}).steps
-    ('tpp of the reference with cores = 103: 4,759.1',)
+    ('tpp of the reference with cores = 103: 4,758.9',)
 
     Raises
     ------

@@ -61,12 +61,20 @@ def _of_one(item: Item, computation: Computation) -> Found:
 
 def _mark_of(item: Item, computation: Computation) -> str | None:
     """Return the mark of the weakest number that a quantity of a chip is made of."""
+    return weakest_of(entry.get("mark") for entry in entries_of(item, computation))
+
+
+def entries_of(item: Item, computation: Computation) -> list[Mapping[str, Any]]:
+    """Return the evidence of the numbers that a quantity of a chip is made of.
+
+    >>> [entry["source"] for entry in entries_of(chips.load("h20"), {"metric": "tpp"})][0]
+    'toms_h20_2023'
+    """
     if "metric" in computation:
-        found = evidence.support(item, computation["metric"])
-        return found.mark if found else None
-    paths = [computation["path"]] if "path" in computation else _link_paths(item, computation["link"])
-    entries = [evidence.entry_for(item, path) or {} for path in paths]
-    return weakest_of(entry.get("mark") for entry in entries)
+        paths = evidence.paths_of(item, computation["metric"])
+    else:
+        paths = [computation["path"]] if "path" in computation else _link_paths(item, computation["link"])
+    return [entry for path in paths if (entry := evidence.entry_for(item, path)) is not None]
 
 
 def _link_paths(item: Item, name: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from perfcore import evidence
 from perfcore.chips import load as load_chip
 from perfcore.chips import normal
-from perfcore.claim_kinds import compute, names_of, needed_arguments
+from perfcore.claim_kinds import compute, entries_of, names_of, needed_arguments
 from perfcore.claim_law import lines_on
 from perfcore.claim_schema import KINDS, OUTCOMES, claim_problems, file_problems
 from perfcore.claim_values import FROM_MEMORY, HOLDS, Band, Found, Range, band_of, difference, outcome_of, spoken
@@ -51,14 +51,11 @@ class Claim:
 
     @property
     def same_source(self) -> bool | None:
-        """Whether the number of the catalogue rests on a document that makes the claim; None where it has no such."""
+        """Whether the catalogue rests, in part at least, on a document that makes the claim; None without a chip."""
         if self.kind != "quantity" or "chip" not in self.document:
             return None
-        item = load_chip(self.document["chip"])
-        name = self.document.get("metric", self.document.get("path", ""))
-        support = evidence.support(item, name) if name in FACTS else evidence.entry_for(item, name)
-        source = support.get("source") if isinstance(support, Mapping) else getattr(support, "source", None)
-        return source in {saying["id"] for saying in self.said} if source else None
+        entries = entries_of(load_chip(self.document["chip"]), self.document)
+        return bool({entry.get("source") for entry in entries} & {saying["id"] for saying in self.said})
 
     @property
     def lines(self) -> tuple[float, ...]:

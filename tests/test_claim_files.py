@@ -54,6 +54,14 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
             ("value = 2368", "value = 2368\ntolerance = -1\nbecause = 'x'"),
             "tolerance: found -1; allowed: a number of 0",
         ),
+        (
+            ("value = 2368", "value = 2368\ntolerance = 0\ntolerance_absolute = 1\nbecause = 'x'"),
+            "stands beside tolerance_absolute; give one",
+        ),
+        (("value = 2368", "value = true\ntolerance = 0\nbecause = 'x'"), "only a claimed number has a tolerance"),
+        (("value = 2368", "value = {}"), "value: found a table; allowed: a number, a text"),
+        (('said_by = ["me"]', 'said_by = ["me", 3]'), "said_by: found a list; allowed: a list of texts"),
+        (('[said_by.me]\nsource = "a page of mine"\nmark = "press"', "said_by = 3"), "allowed: tables, each written"),
         (("value = 2368", "value = nan"), "value: found NaN"),
         (("value = 2368", "value = { about = 3 }"), "value: found a table; allowed: a number, a text"),
         (('kind = "quantity"', 'kind = "quantities"'), "kind: found 'quantities'; allowed: quantity, status"),
@@ -93,6 +101,22 @@ def test_a_mistake_among_arguments_is_named(tmp_path: Path, arguments: str, said
     with pytest.raises(PerfcoreError) as caught:
         claims.from_file(written(tmp_path, RATIO.replace("ARGUMENTS", arguments)))
     assert said in str(caught.value)
+
+
+def test_an_interval_of_one_number_is_fine(tmp_path: Path) -> None:
+    path = written(tmp_path, RATIO.replace("ARGUMENTS", "arguments = { above = 4736, below = { low = 2, high = 2 } }"))
+    assert claims.judge(claims.from_file(path)[0]).outcome == "holds"
+
+
+def test_a_group_fills_in_what_its_rows_leave_out(tmp_path: Path) -> None:
+    """A slip in a row is named by its place: the first row of the second group."""
+    group = '[[group]]\nkind = "quantity"\nmetric = "tpp"\nsaid_by = ["me"]\noutcome = "holds"\nclaims = [ ROW ]\n'
+    head = GOOD[: GOOD.index("[[claim]]")]
+    rows = [group.replace("ROW", f'{{ id = "{n}", chip = "h20", value = 2368 }}') for n in ("one", "two")]
+    found = claims.from_file(written(tmp_path, head + "".join(rows)))
+    assert [(claim.id, claims.judge(claim).outcome) for claim in found] == [("one", "holds"), ("two", "holds")]
+    with pytest.raises(PerfcoreError, match=r"group.2.claims.1.chp: not a known key"):
+        claims.from_file(written(tmp_path, head + rows[0] + rows[1].replace("chip", "chp")))
 
 
 def test_a_division_by_zero_is_no_number(tmp_path: Path) -> None:
@@ -151,6 +175,13 @@ def test_the_law_alone_does_not_import_numpy() -> None:
     code += "print([m for m in ('numpy', 'numba', 'pandas') if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_a_notebook_shows_what_there_is() -> None:
+    shown = claims.judge(claims.load("house_bill_catches_h20_by_density"))
+    assert shown.to_dict()["computed"] == ["performance_density"]
+    assert "<td>outcome</td><td>holds</td>" in shown._repr_html_()
+    assert "tolerance_absolute" not in shown._repr_html_()
 
 
 def test_one_claim_is_shown_in_full() -> None:
