@@ -145,6 +145,15 @@ def binds(asked: Asked, point: Point) -> str:
     return kind
 
 
+def fewer(asked: Asked, chips: int) -> dict[str, Any] | None:
+    """Return the best that a smaller number of chips does: numbers to which plans deal the work lie far apart."""
+    points = [point for n, point in asked.other.found.items() if point is not None and n < chips]
+    if not points:
+        return None
+    best = max(points, key=lambda point: (point.useful_tokens_per_s, -point.chips))
+    return {"chips": best.chips, "ratio": best.useful_tokens_per_s / asked.useful}
+
+
 def _tdp(side: Cluster) -> float | None:
     return number(side.base.setting.chip, "power", "tdp_w", "mid")
 

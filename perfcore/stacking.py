@@ -21,6 +21,7 @@ from perfcore.matching import (
     cost_ratio,
     curve,
     energy_ratio,
+    fewer,
     figures,
     fixed_plan,
     naive,
@@ -52,6 +53,7 @@ class Match:
     chips: int | None
     chips_interval: tuple[int | None, int | None]
     ratio: float | None
+    fewer: dict[str, Any] | None
     ceiling: float
     ceiling_chips: int
     binding: str
@@ -249,6 +251,7 @@ def _matched(asked: Asked, count: int) -> Match:
         chips=chips,
         chips_interval=chips_interval(asked, chips),
         ratio=None if chips is None else chips / count,
+        fewer=None if found is None or asked.same else fewer(asked, found.chips),
         ceiling=1.0 if asked.same and ceiling < 1.0 else ceiling,
         ceiling_chips=top.chips,
         binding=binds(asked, shown),

@@ -95,6 +95,7 @@ def test_a_chip_for_itself_is_one(chip: str, count: int) -> None:
     assert (found.fixed_plan_chips, found.chips_interval) == (count, (count, count))
     assert (found.power_ratio, found.energy_ratio) == (1.0, 1.0)
     assert found.ceiling >= 1.0
+    assert found.fewer is None
 
 
 @settings(max_examples=12)
@@ -155,6 +156,10 @@ def test_smallest_is_that_of_a_loop_over_every_number(asked: dict[str, Any]) -> 
     found = match("h100:16", "h20", MODEL, **asked)
     assert found.target["useful_tokens_per_s"] == pytest.approx(useful, rel=1e-12)
     assert found.chips == min(enough)
+    below = {n: speed for n, speed in speeds.items() if speed is not None and n < min(enough)}
+    assert found.fewer is not None
+    assert below[found.fewer["chips"]] == max(below.values())
+    assert found.fewer["ratio"] == pytest.approx(max(below.values()) / useful, rel=1e-12)
     assert found.figures is not None
     assert found.figures["useful_tokens_per_s"] == pytest.approx(speeds[min(enough)], rel=1e-12)
     assert found.energy_ratio == pytest.approx(found.power_ratio * useful / speeds[min(enough)])  # type: ignore[operator]
@@ -449,7 +454,7 @@ def test_a_cap_above_the_link_changes_nothing() -> None:
 
 KEYS = [
     "target", "with", "naive_chips", "naive_chips_by_bandwidth", "chips",
-    "chips_interval", "ratio", "ceiling", "ceiling_chips", "binding",
+    "chips_interval", "ratio", "fewer", "ceiling", "ceiling_chips", "binding",
     "fixed_plan_chips", "fixed_plan_ceiling", "power_ratio", "power_mw", "energy_ratio",
     "cost_ratio", "plan", "figures", "curve", "sensitivities",
     "configs_tried", "links", "mixed", "link_rates", "assumptions",

@@ -118,6 +118,7 @@ def _head(found: "Match") -> list[str]:
         f"  target            {target['useful_tokens_per_s']:,.0f} useful tokens/s: {speed}",
         f"  by peak           {found.naive_chips:,} chips; by memory bandwidth {found.naive_chips_by_bandwidth or 0:,}",
         f"  really            {answer}   (80 % interval {ends})",
+        *_fewer(found),
         f"  with the target's plan, more replicas   {fixed}; at most {found.fixed_plan_ceiling:.2f} of the target",
         f"  ceiling           {found.ceiling:.2f} of the target, at {found.ceiling_chips:,} chips",
         f"  binds             {found.binding}",
@@ -136,6 +137,12 @@ def _head(found: "Match") -> list[str]:
         )
         lines += ["", "plan", "  " + plan_text(found.plan)]
     return lines
+
+
+def _fewer(found: "Match") -> list[str]:
+    """Say how near the next best number comes; the numbers that plans deal the work to lie far apart."""
+    near = found.fewer
+    return [] if near is None else [f"  with fewer        {near['chips']:,} reach {near['ratio']:.3f} of the target"]
 
 
 def _curve(found: "Match") -> list[str]:
