@@ -701,15 +701,52 @@ def test_replicas_do_not_slow_each_other(model: Model) -> None:
     assert seconds(model, step, A100, USUAL, dp=2.0) == seconds(model, step, A100, USUAL)
 
 
+def even(model: Model) -> Model:
+    """Return a model without logits whose layers come out even on four stages."""
+    layers = model.layers - model.layers % 4
+    dense = layers if model.dense_layers == model.layers else model.dense_layers
+    return model._replace(layers=layers, dense_layers=dense, vocab=0.0)
+
+
+NO_HOPS = A100._replace(link_latency_s=0.0, link_bytes_s=math.inf, network_latency_s=0.0, network_bytes_s=math.inf)
+NO_QUEUES = USUAL._replace(sequence_s=0.0, step_s=0.0)
+
+
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("stages", [2.0, 4.0])
 def test_stages_take_turns(model: Model, stages: float) -> None:
     """So many times the batch: each part passes all layers like the batch on one stage, but for hand-overs."""
-    machine = A100._replace(link_latency_s=0.0, link_bytes_s=math.inf)
-    engine = USUAL._replace(sequence_s=0.0)
-    one = seconds(model, decode(16.0, 1000.0), machine, engine)
-    many = seconds(model, decode(16.0 * stages, 1000.0), machine, engine, pp=stages)
+    one = seconds(even(model), decode(16.0, 1000.0), NO_HOPS, NO_QUEUES)
+    many = seconds(even(model), decode(16.0 * stages, 1000.0), NO_HOPS, NO_QUEUES, pp=stages)
     assert many == pytest.approx(one, rel=CLOSE)
+
+
+def test_stages_wait_for_the_fullest() -> None:
+    """80 layers on 64 stages: some have two, so that 64 parts take 128 layers' time; one sequence alone takes 80."""
+    model = LLAMA2_70B._replace(vocab=0.0)
+    one = seconds(model, decode(16.0, 1000.0), NO_HOPS, NO_QUEUES)
+    many = seconds(model, decode(16.0 * 64, 1000.0), NO_HOPS, NO_QUEUES, pp=64.0)
+    assert many == pytest.approx(one * 128 / 80, rel=CLOSE)
+    alone = seconds(model, decode(1.0, 1000.0), NO_HOPS, NO_QUEUES)
+    assert seconds(model, decode(1.0, 1000.0), NO_HOPS, NO_QUEUES, pp=64.0) == pytest.approx(alone, rel=CLOSE)
+
+
+def test_stages_wait_for_the_one_with_the_logits() -> None:
+    """8 parts of a batch each pass the last of 8 stages, with 10 of 80 layers and all the logits."""
+    bare = seconds(LLAMA2_70B._replace(vocab=0.0), decode(16.0, 1000.0), NO_HOPS, NO_QUEUES)
+    logits = seconds(LLAMA2_70B, decode(16.0, 1000.0), NO_HOPS, NO_QUEUES) - bare
+    many = seconds(LLAMA2_70B, decode(16.0 * 8, 1000.0), NO_HOPS, NO_QUEUES, pp=8.0)
+    assert many == pytest.approx(bare + 8 * logits, rel=1e-9)
+
+
+def test_parts_of_a_prompt_wait_for_the_fullest_stage() -> None:
+    """Four prompts on 3 stages of 80 layers: 80 for the first, and 27 for each that follows."""
+    model = LLAMA2_70B._replace(vocab=0.0)
+    first = serving.prefill_step(model, plan(), 1.0, 512.0, 0.0, HALF, NO_HOPS, NO_QUEUES)
+    all_four = serving.prefill_step(model, plan(pp=3.0), 4.0, 512.0, 0.0, HALF, NO_HOPS, NO_QUEUES)
+    parts = serving.prefill_step(model, plan(), 4.0 / 3.0, 512.0, 0.0, HALF, NO_HOPS, NO_QUEUES)
+    assert serving.total_s(first) < serving.total_s(all_four)
+    assert serving.total_s(all_four) == pytest.approx(serving.total_s(parts) * (80 + 2 * 27) / 80, rel=CLOSE)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -797,6 +834,13 @@ def test_roofline_of_a_dense_decode_step() -> None:
     matrices = 8030261248 - 128256 * 4096 - 65 * 4096
     flop = 16 * 2 * matrices + 16 * 1000 * 32 * 4 * 32 * 128
     assert roofline(LLAMA3_8B, decode(16.0, 1000.0), 1.0, math.inf) == pytest.approx(flop, rel=CLOSE)
+
+
+def test_roofline_reads_a_tied_embedding_as_the_head() -> None:
+    """Without a second matrix the one there is must be read for the logits."""
+    tied = LLAMA3_8B._replace(tied_embeddings=1.0)
+    weights = 2 * (8030261248 - 128256 * 4096)
+    assert roofline(tied, decode(1.0, 0.0), math.inf, 1.0) == pytest.approx(weights, rel=CLOSE)
 
 
 def test_roofline_of_prefill_counts_the_logits_of_the_last_token_alone() -> None:
