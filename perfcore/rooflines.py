@@ -111,7 +111,7 @@ def roofline(
     items = list({item.path: item for item in map(_chip, chips)}.values())  # a chip that is named twice is one
     if not items:
         raise PerfcoreError("found no chip; name at least one, such as h20")
-    texts = list(memory) if isinstance(memory, list | tuple) else [memory]
+    texts: list[Any] = list(memory) if isinstance(memory, list | tuple) else [memory]
     swaps: list[Swap | None] = [None, *map(read_swap, texts)]
     joined = systems.load(system) if system is not None else None
     known = models.load(model) if model is not None else None
