@@ -558,3 +558,14 @@ def test_the_interval_of_a_mixture_of_experts_is_wider() -> None:
     assert dense.evidence == experts.evidence == "known"
     spans = [one.time_per_token_interval_s[1] / one.time_per_token_interval_s[0] for one in (dense, experts)]
     assert spans[0] < 1.4 < 1.8 < spans[1]
+
+
+def test_lengths_that_are_not_given_fit_the_model() -> None:
+    """GPT-2 takes 1,024 tokens: half of them each, or what the one that is given leaves."""
+    both = perfcore.infer("gpt2_xl", "v100", 1, batch=1)
+    assert (both.input, both.output) == (512, 512)
+    assert "input: 512 tokens" in both.assumptions
+    one = perfcore.infer("gpt2_xl", "v100", 1, batch=1, input=1000)
+    assert (one.input, one.output) == (1000, 24)
+    with pytest.raises(PerfcoreError, match="tokens together; GPT-2 XL takes at most 1024"):
+        perfcore.infer("gpt2_xl", "v100", 1, batch=1, input=1024)
