@@ -161,7 +161,7 @@ def _result(known: ModelFile, base: ServingQuestion, found: SearchedPlans, stati
     return Inference(
         question=asked,
         model=known.id,
-        **_asked_words(asked, static),
+        **_asked_words(best, static),
         **_speeds(best, static),
         **_memory(asked),
         largest_batch=best.capacity * asked.plan.dp,
@@ -175,12 +175,22 @@ def _result(known: ModelFile, base: ServingQuestion, found: SearchedPlans, stati
         evidence=evidence_of(asked.setting),
         assumptions=said
         + efficiency_words(asked.setting.chip, asked.setting.precision.bits)
-        + ([f"{devices} devices a chip"] if devices > 1 else []),
+        + ([f"{devices} devices a chip"] if devices > 1 else [])
+        + _limit_words(asked),
     )
 
 
-def _asked_words(asked: ServingQuestion, static: bool) -> dict[str, Any]:
+def _limit_words(asked: ServingQuestion) -> list[str]:
+    """Say where a batch was given that the engine does not run at once by itself."""
+    usual = asked.engine.most_sequences
+    if asked.sequences <= usual:
+        return []
+    return [f"{asked.sequences:g} sequences at once on a replica; the engine's own limit is {usual:g}"]
+
+
+def _asked_words(best: Loaded, static: bool) -> dict[str, Any]:
     """Return what was asked, and the plan."""
+    asked = best.question
     setting, plan = asked.setting, asked.plan
     return {
         "chip": setting.chip.id,
@@ -189,7 +199,7 @@ def _asked_words(asked: ServingQuestion, static: bool) -> dict[str, Any]:
         "engine": setting.software.id,
         "precision": setting.precision.name,
         "kv_bits": setting.kv_bits,
-        "batch": asked.sequences * plan.dp,
+        "batch": best.batch,
         "batch_per_replica": asked.sequences,
         "input": int(asked.prefix + asked.prompt),
         "output": int(asked.output),
@@ -294,7 +304,7 @@ def _brief(one: Loaded) -> dict[str, Any]:
     plan = one.question.plan
     return {
         "plan": {name: int(getattr(plan, name)) for name in DEGREES},
-        "batch": one.question.sequences * plan.dp,
+        "batch": one.batch,
         "time_per_token_s": one.step_s,
         "tokens_per_s_per_chip": one.tokens_per_s / one.question.chips,
     }

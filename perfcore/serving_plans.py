@@ -1,5 +1,6 @@
 """Every legal way to serve a model on some ranks, and the best of them."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -21,11 +22,12 @@ class Loaded:
     step_s: float  # mean step of continuous batching, or of decode alone
     token_s: float  # time per token of a sequence, its prompt's share included
     capacity: float  # sequences that fit on a data-parallel rank
+    batch: float  # sequences of all ranks together; the question holds those of the busiest
 
     @property
     def tokens_per_s(self) -> float:
         """Return the output tokens of all ranks in a second."""
-        return self.question.sequences * self.question.plan.dp / self.token_s
+        return self.batch / self.token_s
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def evaluated(question: ServingQuestion, static: bool) -> Loaded:
     """Return a plan at work."""
     step_s = total_s(question.decode() if static else question.continuous())
     token_s = question.batch_s() / question.output if static else step_s
-    return Loaded(question, step_s, token_s, question.capacity())
+    batch = question.sequences * question.plan.dp
+    return Loaded(question, step_s, token_s, question.capacity(), batch)
 
 
 def search(
@@ -111,10 +114,10 @@ def _loaded(
 ) -> Loaded | None:
     """Return a plan at work under its load; None where that does not fit or there is less than a sequence a rank."""
     if batch is not None:
-        each = batch / asked.plan.dp
-        if each < 1.0 or each > fits:
+        each = float(math.ceil(batch / asked.plan.dp))  # where replicas share unevenly, all wait for the busiest
+        if batch < asked.plan.dp or each > fits:
             return None
-        return evaluated(asked.with_sequences(each), static)
+        return replace(evaluated(asked.with_sequences(each), static), batch=float(batch))
     most = int(min(fits, asked.engine.most_sequences))
     if most < 1:
         return None

@@ -82,7 +82,7 @@ def test_numbers_of_a_document_agree(found: Inference) -> None:
     assert one.time_to_first_token_s <= one.time_to_first_token_loaded_s
     assert one.tokens_per_s_per_chip == pytest.approx(one.tokens_per_s / one.chips, rel=1e-12)
     assert one.tokens_per_s_per_request == pytest.approx(1 / one.time_per_token_s, rel=1e-12)
-    assert one.batch == pytest.approx(one.batch_per_replica * one.plan["dp"], rel=1e-12)
+    assert one.batch_per_replica == math.ceil(one.batch / one.plan["dp"])
     if one.batching == "continuous":
         assert one.tokens_per_s == pytest.approx(one.batch / one.time_per_token_s, rel=1e-12)
     assert one.weights_gb_per_chip + one.kv_cache_gb_per_chip < one.memory_capacity_gb
@@ -234,8 +234,8 @@ def test_the_search_is_a_naive_loop(model: str, chip: str, number: int, given: d
         if given.get("tp", tp) != tp:
             continue
         legal += 1
-        asked = replace(base, plan=plan_of(tp=tp, pp=pp, dp=dp, ep=ep), sequences=given["batch"] / dp)
-        if not 1 <= asked.sequences <= asked.capacity():
+        asked = replace(base, plan=plan_of(tp=tp, pp=pp, dp=dp, ep=ep), sequences=float(-(-given["batch"] // dp)))
+        if dp > given["batch"] or asked.sequences > asked.capacity():
             continue
         time_s = asked.batch_s() / asked.output if given.get("static") else total_s(asked.continuous())
         rates[tp, pp, dp, ep] = given["batch"] / time_s / number
