@@ -264,8 +264,10 @@ def write(cases: list[Case], fitted: dict[str, dict[str, float]]) -> None:
         mine = [case for case in cases if engine_of(case) == engine]
         chips = sorted({known_id(case.question.setting.chip) for case in mine})
         sources = sorted({case.source for case in mine})
+        formats = sorted({case.question.setting.precision.name for case in mine})
         block = ["[fitted]", *(f"{name} = {value:.3f}" for name, value in constants.items()), "", "[fit]"]
-        block += [f"rows = {len(mine)}", f"sources = {quoted(sources)}", f"chips = {quoted(chips)}"]
+        block += [f"rows = {len(mine)}", f"sources = {quoted(sources)}"]
+        block += [f"chips = {quoted(chips)}", f"formats = {quoted(formats)}"]
         block += [f"residual = {fmean(abs(error(case, constants)) for case in mine):.3f}", ""]
         block += ["[[evidence]]", 'keys = ["fitted", "fit"]', 'source = "perfcore_calibration"']
         block += ['locator = "benchmarks/calibrate_serving.py --write"', 'mark = "derived"']

@@ -30,8 +30,12 @@ def ratios(evidence: str, experts: float) -> tuple[float, float]:
 
 
 def evidence_of(setting: ServingSetting) -> str:
-    """Say what the constants rest on: ``known``, ``new_chip`` for this engine, or ``new_engine`` without any speeds."""
+    """Say what the constants rest on: ``known``, ``new_chip`` for this engine, or ``new_engine`` without any speeds.
+
+    A chip in a number format in which the engine was never measured counts as new.
+    """
     fit = setting.software.document.get("fit", {})
     if setting.mode != "fitted" or not fit:
         return "new_engine"
-    return "known" if known_id(setting.chip) in fit.get("chips", ()) else "new_chip"
+    measured = known_id(setting.chip) in fit.get("chips", ()) and setting.precision.name in fit.get("formats", ())
+    return "known" if measured else "new_chip"

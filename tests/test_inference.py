@@ -569,3 +569,15 @@ def test_lengths_that_are_not_given_fit_the_model() -> None:
     assert (one.input, one.output) == (1000, 24)
     with pytest.raises(PerfcoreError, match="tokens together; GPT-2 XL takes at most 1024"):
         perfcore.infer("gpt2_xl", "v100", 1, batch=1, input=1024)
+
+
+def test_the_time_of_an_expert_fitted_in_four_bits_is_not_carried_to_others() -> None:
+    used = engines.load("trtllm_2025")
+    assert used.record(None, 4).expert_s == pytest.approx(used.constants["expert_us"] * 1e-6)
+    assert used.record(None, 8).expert_s == used.record().expert_s == engines.neutral()["expert_us"] * 1e-6
+
+
+def test_no_step_of_the_h20_jumps_where_the_vector_kernel_ends() -> None:
+    """Four sequences against five: a fourth more work at most, 6 % of it the cache."""
+    four, five = (infer("llama3_70b", "h20", 8, batch=n, input=8192, output=1024, tp=8).decode_step_s for n in (4, 5))
+    assert four <= five < 1.06 * four

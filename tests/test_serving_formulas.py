@@ -54,6 +54,7 @@ FREE = Engine(
     host_layer_s=0.0,
     host_reduce_s=0.0,
     repeated_kv_bytes_s=0.0,
+    splits_depth=0.0,
     fitted_tiles=0.0,
     whole_context=0.0,
     chunk_tokens=1e9,
@@ -898,3 +899,13 @@ def test_the_roofline_is_the_greater_bound_and_is_shared_by_ranks() -> None:
     memory, compute = roofline(LLAMA3_8B, step, math.inf, 2e12), roofline(LLAMA3_8B, step, 1e15, math.inf)
     assert roofline(LLAMA3_8B, step, 1e15, 2e12) == max(memory, compute)
     assert roofline(LLAMA3_8B, step, 1e15, math.inf, tp=4.0) == pytest.approx(compute / 4, rel=CLOSE)
+
+
+def test_depth_is_split_over_idle_multiprocessors() -> None:
+    """16 rows by 1,280 columns are 10 tiles of 16 x 128; 78 units take 7 parts of each, K / 7 and the fill of 110."""
+    split = gemm.split_flop(16.0, 1280.0, 8192.0, 1.0, 78.0)
+    assert split == pytest.approx(1.6 * 78 * 2 * 16 * 128 * (8192 / 7 + 110), rel=CLOSE)
+    assert split < gemm.few_rows_flop(16.0, 1280.0, 8192.0, 1.0, 78.0)
+    wide = (16.0, 28672.0, 8192.0, 1.0, 78.0)  # 224 tiles: no unit stands idle
+    assert gemm.split_flop(*wide) == gemm.few_rows_flop(*wide)
+    assert gemm.split_flop(16.0, 1280.0, 8192.0, 1.0, 0.0) == gemm.few_rows_flop(16.0, 1280.0, 8192.0, 1.0, 0.0)

@@ -76,7 +76,7 @@ def passes(plan: Plan, step: Tokens, engine: Engine) -> Passes:
     --------
     Half of 10,000 prompt tokens and 1,000 sequences, at most 2,048 in a pass: 2.7 of them on average.
 
-    >>> engine = Engine(*[0.0] * 13, 2048.0, *[0.0] * 2)
+    >>> engine = Engine(*[0.0] * 14, 2048.0, *[0.0] * 2)
     >>> found = passes(Plan(1.0, 2.0, *[1.0] * 15), Tokens(1000.0, 500.0, 10000.0, 500.0, 0.0), engine)
     >>> round(found.number, 1), round(found.each.sequences, 1), round(found.each.prompt, 1)
     (2.7, 186.2, 1861.8)
@@ -179,7 +179,7 @@ def mean_context(prompt: float, output: float, engine: Engine) -> float:
 
     Examples
     --------
-    >>> mean_context(100.0, 50.0, Engine(*[0.0] * 16)), mean_context(100.0, 50.0, Engine(*[1.0] * 16))
+    >>> mean_context(100.0, 50.0, Engine(*[0.0] * 17)), mean_context(100.0, 50.0, Engine(*[1.0] * 17))
     (125.0, 150.0)
     """
     return prompt + output if engine.whole_context == 1.0 else prompt + 0.5 * output
