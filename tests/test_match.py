@@ -4,6 +4,7 @@ Expected numbers are worked by hand from datasheets and published runs, or by as
 chips at a time; none comes from the search under test.
 """
 
+import importlib.util
 import json
 import math
 import sys
@@ -485,6 +486,23 @@ def test_text_of_the_command(capfd: Any) -> None:
     assert "beside 4 x nvidia_h100" in out
     assert "docs/match.md" in out
     assert "3.79 per 1,000 server-days" in out
+
+
+def test_page_shows_what_is_computed() -> None:
+    """One row of docs/match.md; ``python benchmarks/match_table.py`` writes them all."""
+    root = Path(__file__).resolve().parents[1]
+    spec = importlib.util.spec_from_file_location("match_table", root / "benchmarks" / "match_table.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    page = (root / "docs" / "match.md").read_text(encoding="utf-8")
+    found = tables.row(match("a100:8192", "h800", "llama3_405b"))
+    assert "| " + " | ".join(found) + " |" in page, "run: python benchmarks/match_table.py, and copy its tables"
+    for target, model in tables.TARGETS:
+        name = f"match_{target.partition(':')[0]}_{model}.svg"
+        assert name in page
+        assert (root / "docs" / name).exists()
 
 
 def test_plot_is_written_and_always_the_same(capfd: Any, tmp_path: Path) -> None:
