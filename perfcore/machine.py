@@ -163,8 +163,8 @@ def efficiency_of(chip: Item, mode: str = "fitted") -> efficiency.Efficiency:
         raise PerfcoreError(
             f"{chip.path}: measured.gemm_share: found {share:g}; allowed: a share of the peak, at most 1"
         )
-    said = (f"products reach {share:.2f} of the peak, as measured; attention {known.attention:.2f}, as elsewhere",)
-    return replace(known, gemm_16bit=share, gemm_8bit=share, gemm_4bit=share, assumptions=said)
+    words = f"products reach {share:.2f} of the peak, as measured; attention {known.attention:.2f}, as elsewhere"
+    return replace(known, gemm_16bit=share, gemm_8bit=share, gemm_4bit=share, assumptions=(words,))
 
 
 def attention_speed(generation: str, kernel: str) -> float:
