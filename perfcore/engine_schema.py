@@ -25,11 +25,13 @@ ENGINE_STRUCTURE = (
     *("repeated_kv_gb_s", "whole_context", "chunk_tokens", "most_sequences", "memory_share", "kv_follows_weights"),
     "static_batches",
     "fitted_tiles",
+    "splits_depth",
+    "expert_bits",
 )
 ENGINE: Shape = {
     **dict.fromkeys(("name", "aliases", "note", "frameworks", "default_for", "free")),
     "structure": dict.fromkeys(ENGINE_STRUCTURE),
     **{table: dict.fromkeys(ENGINE_CONSTANTS) for table in ("neutral", "neutral_width", "fitted")},
-    "fit": dict.fromkeys(("rows", "sources", "chips", "residual", "note")),
+    "fit": dict.fromkeys(("rows", "sources", "chips", "formats", "residual", "note")),
     **CITED,
 }
