@@ -11,6 +11,7 @@ import sys
 import xml.etree.ElementTree as ET
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 import perfcore
 from perfcore.cli import main
-from perfcore.clusters import Reliability
+from perfcore.clusters import Cluster, Reliability
 from perfcore.errors import PerfcoreError
 from perfcore.links import link_rates
 from perfcore.stacking import Match, match
@@ -661,3 +662,14 @@ def test_words_of_failures_and_reliability_at_its_ends() -> None:
     assert 0.0 < Reliability(1e12, 30.0, 300.0).goodput(1e7) < 1e-6
     found = match("h100:8", "h20", MODEL, failures=0, **SMALL)
     assert "failures: none" in found.assumptions
+
+
+def test_fewer_than_a_server() -> None:
+    """One H100 has 989.4/312 = 3.2 times the peak of an A100: it does for two."""
+    assert match("a100:2", "h100", MODEL, **SMALL).chips == 1
+
+
+def test_servers_of_both_fleets_fail() -> None:
+    system = SimpleNamespace(chips_per_node=8)
+    base: Any = SimpleNamespace(setting=SimpleNamespace(system=system))
+    assert Cluster(base, Reliability(1.0, 30.0, 300.0), extra_nodes=5.0).nodes(16) == 7.0
