@@ -103,6 +103,7 @@ def match(
     save_s: float = SAVE_S,
     restart_s: float = RESTART_S,
     critical_batch: float | None = None,
+    batch_slack: float = 0.0,
     max_chips: int = MOST_CHIPS,
     prices: Mapping[str, float] | None = None,
     beside: str | None = None,
@@ -114,9 +115,10 @@ def match(
 
     Both sides run their best plan of those that agree with ``given`` (tp, pp ...), failures counted. ``link_gb_s``
     caps the substitute's chip link [GB/s, both directions]; ``local_steps`` averages its gradients every so many steps;
-    ``critical_batch`` [tokens] lets both sides take larger batches, whose tokens are worth less; ``prices`` [USD] by
-    chip give the cost. ``beside``, a ``chip:count`` too, takes a part of the batch beside the substitute; ``links`` are
-    caps of the substitute's chip link whose cost is wanted.
+    ``critical_batch`` [tokens] lets both sides take larger batches, whose tokens are worth less; ``batch_slack`` lets
+    them take batches larger by up to that share, whose tokens are worth as much; ``prices`` [USD] by chip give the
+    cost. ``beside``, a ``chip:count`` too, takes a part of the batch beside the substitute; ``links`` are caps of the
+    substitute's chip link whose cost is wanted.
 
     Raises
     ------
@@ -128,9 +130,8 @@ def match(
     known = models.load(model)
     work = work_of(known, global_batch, seq, said)
     kept = Reliability(number_of("failures", failures), number_of("save-s", save_s), number_of("restart-s", restart_s))
-    shared = _Shared(
-        known, work, kept, wanted_of(given), batches_of(work, critical_batch), critical_batch, progress, said
-    )
+    batches = batches_of(work, critical_batch, batch_slack)
+    shared = _Shared(known, work, kept, wanted_of(given), batches, critical_batch, progress, said)
     first = _side(shared, chip, system, software, precision)
     second = _side(shared, with_chip, with_system, with_software, with_precision or precision)
     second.base = _changed(second.base, link_gb_s, local_steps, said)

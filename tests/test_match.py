@@ -11,6 +11,7 @@ import sys
 import xml.etree.ElementTree as ET
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 import perfcore
 from perfcore.cli import main
-from perfcore.clusters import Reliability
+from perfcore.clusters import Cluster, Reliability
 from perfcore.errors import PerfcoreError
 from perfcore.links import link_rates
 from perfcore.stacking import Match, match
@@ -269,6 +270,38 @@ def test_critical_batch_by_hand() -> None:
     assert words["useful_tokens_per_s"] >= plain.target["useful_tokens_per_s"]
     best = max(p["useful_tokens_per_s"] for p in found.curve)
     assert best > max(p["useful_tokens_per_s"] for p in plain.curve)  # a larger batch moves the wall
+
+
+def test_critical_batch_counts_for_the_fixed_plan_too() -> None:
+    """A larger batch lets the target's plan have more replicas, whose tokens are worth less there as well."""
+    plan = {"global_batch": 64, "micro_batch": 4, **REPLICAS}
+    found = match("h100:8", "h20", MODEL, critical_batch=64 * 2048, **plan)
+    best = 0.0
+    for k in range(6):
+        for n in (1, 2, 4, *range(8, 513, 8)):
+            if (64 * 2**k // 4) % n == 0:
+                speed = useful_by_train("h20", n, **plan | {"global_batch": 64 * 2**k})
+                best = max(best, (speed or 0.0) * 2 / (1 + 2**k))
+    assert found.fixed_plan_ceiling * found.target["useful_tokens_per_s"] == pytest.approx(best, rel=1e-12)
+
+
+def test_batch_slack_by_trying_each_batch() -> None:
+    """17/16 and 18/16 of 64 sequences, replicas alone: 68 and 72 have other divisors."""
+    plan = {**REPLICAS, "micro_batch": 1}
+    found = match("h100:8", "h20", MODEL, global_batch=64, batch_slack=0.125, **plan)
+
+    def best(chip: str, n: int) -> float:
+        speeds = [useful_by_train(chip, n, global_batch=b, **plan) for b in (64, 68, 72)]
+        return max(speed or 0.0 for speed in speeds)
+
+    useful = best("h100", 8)
+    assert found.target["useful_tokens_per_s"] == pytest.approx(useful, rel=1e-12)
+    enough = [n for n in counts_up_to(72) if best("h20", n) >= useful]
+    assert found.chips == min(enough)
+    assert found.ceiling == pytest.approx(max(best("h20", n) for n in counts_up_to(72)) / useful, rel=1e-12)
+    plain = match("h100:8", "h20", MODEL, global_batch=64, **plan)
+    assert found.ceiling >= plain.ceiling
+    assert match("h100:8", "h100", MODEL, global_batch=64, batch_slack=0.125, **plan).ratio == 1.0
 
 
 def test_a_tiny_critical_batch_gains_nothing() -> None:
@@ -535,6 +568,8 @@ WRONG = [
     (("h100:8", "h20"), {"save_s": -1}, "--save-s"),
     (("h100:8", "h20"), {"restart_s": math.inf}, "--restart-s"),
     (("h100:8", "h20"), {"critical_batch": 0}, "--critical-batch"),
+    (("h100:8", "h20"), {"batch_slack": -0.1}, "--batch-slack"),
+    (("h100:8", "h20"), {"batch_slack": math.nan}, "--batch-slack"),
     (("h100:8", "h20"), {"local_steps": 0}, "--local-steps"),
     (("h100:8", "h20"), {"link_gb_s": 0}, "--link-gb-s"),
     (("h100:8", "h20"), {"link_gb_s": math.nan}, "--link-gb-s"),
@@ -569,6 +604,7 @@ def test_mistakes_are_one_line(capfd: Any, names: tuple[str, str], options: dict
         (("h100:8", "h20"), {"failures": True}),
         (("h100:8", "h20"), {"critical_batch": "big"}),
         (("h100:8", "h20"), {"critical_batch": True}),
+        (("h100:8", "h20"), {"batch_slack": "0.1"}),
         (("h100:8", "h20"), {"local_steps": "x"}),
         (("h100:8", "h20"), {"link_gb_s": "400"}),
         (("h100:8", "h20"), {"links": "900,400"}),
@@ -626,3 +662,14 @@ def test_words_of_failures_and_reliability_at_its_ends() -> None:
     assert 0.0 < Reliability(1e12, 30.0, 300.0).goodput(1e7) < 1e-6
     found = match("h100:8", "h20", MODEL, failures=0, **SMALL)
     assert "failures: none" in found.assumptions
+
+
+def test_fewer_than_a_server() -> None:
+    """One H100 has 989.4/312 = 3.2 times the peak of an A100: it does for two."""
+    assert match("a100:2", "h100", MODEL, **SMALL).chips == 1
+
+
+def test_servers_of_both_fleets_fail() -> None:
+    system = SimpleNamespace(chips_per_node=8)
+    base: Any = SimpleNamespace(setting=SimpleNamespace(system=system))
+    assert Cluster(base, Reliability(1.0, 30.0, 300.0), extra_nodes=5.0).nodes(16) == 7.0

@@ -44,6 +44,7 @@ DISCLAIMER = "A model of training, not a measurement; docs/match.md says what it
 @click.option("--save-s", type=float, help="Time a checkpoint stops the work [s]. Default: 30.")
 @click.option("--restart-s", type=float, help="Time to restart after a failure [s]. Default: 300.")
 @click.option("--critical-batch", type=float, help="Critical batch [tokens]: larger batches are tried, worth less.")
+@click.option("--batch-slack", type=float, help="Share by which both sides may take a larger batch: 0.25. Default: 0.")
 @click.option("--beside", metavar="CHIP:N", help="Chips of a third kind that take a part of the batch.")
 @click.option("--max-chips", type=int, help="The most chips to use. Default: 10 million.")
 @click.option("--price", multiple=True, metavar="CHIP=USD", help="Price of a chip, for the cost ratio; of each kind.")
