@@ -135,6 +135,8 @@ def match(
     first = _side(shared, chip, system, software, precision)
     second = _side(shared, with_chip, with_system, with_software, with_precision or precision)
     second.base = _changed(second.base, link_gb_s, local_steps, said)
+    if local_steps > 1:  # replicas that meet seldom each keep a whole optimizer
+        second.given = {"shard": 0.0, **second.given}
     said += _failure_words(kept)
     point = _best_up_to(first, count, said)
     priced = prices_of(prices or {}, (first.base.setting.chip.id, second.base.setting.chip.id))
@@ -193,7 +195,8 @@ def _changed(base: Question, link_gb_s: float | None, local_steps: int, said: li
     if steps > 1:
         base = replace(base, gradient_bytes=base.soft().gradient_bytes / steps)
         said.append(
-            f"gradients averaged every {steps} steps: their traffic is cut by that; its cost in learning is not counted"
+            f"gradients averaged every {steps} steps by replicas with an optimizer each: their traffic is cut by that; "
+            "what it costs in learning is not counted"
         )
     return base
 
