@@ -97,7 +97,10 @@ def fixed_plan(asked: Asked) -> tuple[int | None, float]:
     words = plan_words(asked.point.question)
     given = wanted_of({name: words[name] for name in PARTS if not isinstance(words[name], bool)})
     given["sequence_parallel"] = float(words["sequence_parallel"])
-    side = Cluster(asked.other.base, asked.other.reliability, {**given, **asked.other.given}, asked.other.batches)
+    other = asked.other
+    side = Cluster(
+        other.base, other.reliability, {**given, **other.given}, other.batches, other.critical_batch, other.progress
+    )
     top = side.best(ALL)
     found = side.smallest(asked.useful, asked.most)
     ceiling = 0.0 if top is None else top.useful_tokens_per_s / asked.useful

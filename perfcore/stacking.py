@@ -180,7 +180,13 @@ def _mixed(asked: Asked, chip: str, count: int, precision: str | None) -> dict[s
     setting = setting_of(chip, None, None, precision, words)
     asked.said.extend(f"{setting.chip.id}: {sentence}" for sentence in words)
     extra = Cluster(replace(asked.other.base, setting=setting, gradient_bytes=None), asked.other.reliability)
-    return fleet_beside(asked.other, extra, count, asked.useful, asked.most)
+    found = fleet_beside(asked.other, extra, count, asked.useful, asked.most)
+    if found is None:
+        asked.said.append(
+            f"beside {count} x {setting.chip.id}: no number of {asked.other.base.setting.chip.id} reaches the target; in "
+            "no sixteenths of the batch do both fleets have a plan that is fast enough"
+        )
+    return found
 
 
 def _changed(base: Question, link_gb_s: float | None, local_steps: int, said: list[str]) -> Question:
@@ -241,6 +247,8 @@ def _matched(asked: Asked, count: int) -> Match:
     found = asked.point if asked.same else other.smallest(asked.useful, asked.most)
     fixed, fixed_top = fixed_plan(asked)
     ceiling = top.useful_tokens_per_s / asked.useful
+    if found is None and ceiling >= 1.0:
+        asked.said.append(f"chips: none up to {asked.most} (--max-chips); the ceiling and the curve go beyond that")
     shown = found or top
     chips = None if found is None else count if asked.same else found.chips
     return Match(

@@ -192,7 +192,10 @@ def test_lower_end_of_the_search_is_below_the_answer(small: Match) -> None:
 
 
 def test_more_than_allowed_is_no_answer() -> None:
-    assert match("h100:16", "h20", MODEL, max_chips=64, **SMALL).chips is None
+    found = match("h100:16", "h20", MODEL, max_chips=8, **SMALL | {"global_batch": 512})
+    assert found.chips is None
+    assert found.ceiling >= 1.0
+    assert any("none up to 8 (--max-chips)" in sentence for sentence in found.assumptions)
 
 
 # --- by hand ---------------------------------------------------------------------------------------------
@@ -252,6 +255,14 @@ def test_fixed_plan_is_never_better() -> None:
         found = match(target, "h20", MODEL, global_batch=64)
         assert (found.fixed_plan_chips or 10**9) >= (found.chips or 10**9)
         assert found.fixed_plan_ceiling <= found.ceiling
+
+
+def test_fixed_plan_is_never_better_with_larger_batches_either() -> None:
+    """A token of a larger batch is worth as little under the target's plan as under the best one."""
+    found = match("h100:8", "h20", MODEL, global_batch=64, critical_batch=64 * 2048)
+    assert found.fixed_plan_ceiling <= found.ceiling
+    same = match("h100:8", "h100", MODEL, global_batch=64, critical_batch=64 * 2048)
+    assert same.fixed_plan_ceiling <= same.ceiling
 
 
 def test_critical_batch_by_hand() -> None:
@@ -350,6 +361,13 @@ def test_a_fleet_beside_another_needs_no_more_than_alone(small: Match) -> None:
     assert found.mixed["step_time_s"] <= found.target["step_time_s"] * (1 + 1e-9)
 
 
+def test_a_fleet_beside_that_does_not_help_is_said() -> None:
+    """One plan a number of chips: 7 chips of the third kind have none of whole sequences in a batch of 4."""
+    found = match("h100:1", "h20", MODEL, beside="a100:7", **SMALL | {"global_batch": 4})
+    assert found.mixed is None
+    assert any("beside 7 x" in sentence for sentence in found.assumptions)
+
+
 def test_mixed_fleet_by_a_loop() -> None:
     """16 sequences on 8 H100 and N H20, replicas alone: each split tried by ``perfcore.train``."""
     plan = {**REPLICAS, "micro_batch": 1}
@@ -444,6 +462,16 @@ def test_tencent_by_the_cap() -> None:
     assert lost == pytest.approx(0.13, abs=0.005)
     h800 = slowdowns("h100:512", 400, **GPT3, **SHOWN)[0]
     assert 1 - 1 / (1 + h800) == pytest.approx(lost, abs=0.03)
+
+
+def test_a_cap_is_of_useful_tokens_where_the_batch_may_grow() -> None:
+    """With a cap on the link a larger batch may be best, whose step is longer for more tokens."""
+    caps = (900.0, 300.0, 64.0, 16.0)
+    rows = match("h100:64", "h100", MODEL, global_batch=16, critical_batch=256 * 2048, links=caps).links
+    found = [one["slowdown"] for one in rows]
+    assert found[0] == 0.0
+    assert found == sorted(found)
+    assert all(one["slowdown"] <= one["slowdown_fixed_plan"] + 1e-12 for one in rows)
 
 
 def test_a_cap_above_the_link_changes_nothing() -> None:

@@ -109,7 +109,8 @@ def _lines(found: "Match") -> list[str]:
 def _head(found: "Match") -> list[str]:
     target, chips = found.target, found.chips
     low, high = found.chips_interval
-    answer = "no number of them" if chips is None else f"{chips:,}"
+    none = "none within --max-chips" if found.ceiling >= 1.0 else "no number of them"
+    answer = none if chips is None else f"{chips:,}"
     ends = " to ".join("none" if end is None else f"{end:,}" for end in (low, high))
     fixed = "no number" if found.fixed_plan_chips is None else f"{found.fixed_plan_chips:,}"
     speed = f"step {target['step_time_s']:.4g} s, MFU {target['mfu']:.1%}, goodput {target['goodput']:.1%}"
