@@ -183,8 +183,8 @@ def _mixed(asked: Asked, chip: str, count: int, precision: str | None) -> dict[s
     found = fleet_beside(asked.other, extra, count, asked.useful, asked.most)
     if found is None:
         asked.said.append(
-            f"beside {count} x {setting.chip.id}: no number of {asked.other.base.setting.chip.id} reaches the target; in "
-            "no sixteenths of the batch do both fleets have a plan that is fast enough"
+            f"beside {count} x {setting.chip.id}: no number of {asked.other.base.setting.chip.id} reaches the target; "
+            "in no sixteenths of the batch do both fleets have a plan that is fast enough"
         )
     return found
 
