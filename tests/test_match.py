@@ -318,6 +318,16 @@ def test_curve_holds_answer_and_ceiling(small: Match) -> None:
     assert all(point["goodput"] == pytest.approx(goodput_by_hand(max(1, point["chips"] / 8))) for point in small.curve)
 
 
+def test_one_chip_in_two_formats_or_with_two_softwares_leaves_something_open() -> None:
+    """Errors of a chip cancel against itself only where format and software are the same too."""
+    capped = match("h100:64", "h100", MODEL, global_batch=512, link_gb_s=100, **REPLICAS | {"tp": 8})
+    assert capped.chips_interval == (capped.chips, capped.chips)
+    for other in ({"with_precision": "fp8"}, {"with_software": "megatron_2021"}):
+        low, high = match("h100:64", "h100", MODEL, global_batch=480, **REPLICAS, **other).chips_interval
+        assert low is not None
+        assert high is None or low < high
+
+
 def test_interval_holds_the_answer(small: Match) -> None:
     low, high = small.chips_interval
     assert low is not None
