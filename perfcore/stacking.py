@@ -134,6 +134,7 @@ def match(
     first = _side(shared, chip, system, software, precision)
     second = _side(shared, with_chip, with_system, with_software, with_precision or precision)
     second.base = _changed(second.base, link_gb_s, local_steps, said)
+    second.given = _unsharded(second.given, local_steps)
     said += _failure_words(kept)
     point = _best_up_to(first, count, said)
     priced = prices_of(prices or {}, (first.base.setting.chip.id, second.base.setting.chip.id))
@@ -198,9 +199,21 @@ def _changed(base: Question, link_gb_s: float | None, local_steps: int, said: li
     if steps > 1:
         base = replace(base, gradient_bytes=base.soft().gradient_bytes / steps)
         said.append(
-            f"gradients averaged every {steps} steps: their traffic is cut by that; its cost in learning is not counted"
+            f"gradients averaged every {steps} steps: their traffic is cut by that, and each replica keeps all of its "
+            "own optimizer; its cost in learning is not counted"
         )
     return base
+
+
+def _unsharded(given: Mapping[str, float], local_steps: int) -> Mapping[str, float]:
+    """Return the plan asked for, of replicas that differ from step to step: each keeps all of its own optimizer."""
+    if local_steps == 1:
+        return given
+    if given.get("shard", 0.0) != 0.0:
+        raise PerfcoreError(
+            f"--local-steps: found shard {given['shard']:g}; allowed: 0; replicas that differ share no optimizer"
+        )
+    return {**given, "shard": 0.0}
 
 
 def _failure_words(kept: Reliability) -> list[str]:
