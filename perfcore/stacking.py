@@ -135,8 +135,7 @@ def match(
     first = _side(shared, chip, system, software, precision)
     second = _side(shared, with_chip, with_system, with_software, with_precision or precision)
     second.base = _changed(second.base, link_gb_s, local_steps, said)
-    if local_steps > 1:  # replicas that meet seldom each keep a whole optimizer
-        second.given = {"shard": 0.0, **second.given}
+    second.given = _unsharded(second.given, local_steps)
     said += _failure_words(kept)
     point = _best_up_to(first, count, said)
     priced = prices_of(prices or {}, (first.base.setting.chip.id, second.base.setting.chip.id))
@@ -183,7 +182,13 @@ def _mixed(asked: Asked, chip: str, count: int, precision: str | None) -> dict[s
     setting = setting_of(chip, None, None, precision, words)
     asked.said.extend(f"{setting.chip.id}: {sentence}" for sentence in words)
     extra = Cluster(replace(asked.other.base, setting=setting, gradient_bytes=None), asked.other.reliability)
-    return fleet_beside(asked.other, extra, count, asked.useful, asked.most)
+    found = fleet_beside(asked.other, extra, count, asked.useful, asked.most)
+    if found is None:
+        asked.said.append(
+            f"beside {count} x {setting.chip.id}: no number of {asked.other.base.setting.chip.id} reaches the target; "
+            "in no sixteenths of the batch do both fleets have a plan that is fast enough"
+        )
+    return found
 
 
 def _changed(base: Question, link_gb_s: float | None, local_steps: int, said: list[str]) -> Question:
@@ -195,10 +200,21 @@ def _changed(base: Question, link_gb_s: float | None, local_steps: int, said: li
     if steps > 1:
         base = replace(base, gradient_bytes=base.soft().gradient_bytes / steps)
         said.append(
-            f"gradients averaged every {steps} steps by replicas with an optimizer each: their traffic is cut by that; "
-            "what it costs in learning is not counted"
+            f"gradients averaged every {steps} steps: their traffic is cut by that, and each replica keeps all of its "
+            "own optimizer; its cost in learning is not counted"
         )
     return base
+
+
+def _unsharded(given: Mapping[str, float], local_steps: int) -> Mapping[str, float]:
+    """Return the plan asked for, of replicas that differ from step to step: each keeps all of its own optimizer."""
+    if local_steps == 1:
+        return given
+    if given.get("shard", 0.0) != 0.0:
+        raise PerfcoreError(
+            f"--local-steps: found shard {given['shard']:g}; allowed: 0; replicas that differ share no optimizer"
+        )
+    return {**given, "shard": 0.0}
 
 
 def _failure_words(kept: Reliability) -> list[str]:
@@ -245,6 +261,8 @@ def _matched(asked: Asked, count: int) -> Match:
     found = asked.point if asked.same else other.smallest(asked.useful, asked.most)
     fixed, fixed_top = fixed_plan(asked)
     ceiling = top.useful_tokens_per_s / asked.useful
+    if found is None and ceiling >= 1.0:
+        asked.said.append(f"chips: none up to {asked.most} (--max-chips); the ceiling and the curve go beyond that")
     shown = found or top
     chips = None if found is None else count if asked.same else found.chips
     return Match(

@@ -142,6 +142,41 @@ def test_local_steps_are_never_slower() -> None:
     assert len(speeds) == 1  # the target's gradients are summed every step
 
 
+SLOW = """
+name = "Servers of eight H100 over 1 GB/s a chip"
+chips_per_node = 8
+[scale_up]
+domain_chips = 8
+per_direction_gb_s = 450
+latency_us = 18
+[scale_out]
+nics_per_node = 8
+per_direction_gb_s = 1
+"""
+
+
+def test_local_steps_are_the_antidote_to_a_slow_network(tmp_path: Path) -> None:
+    """Workarounds, A2: 70B, servers of eight, 4 million tokens, 8,192 chips, 1 GB/s between servers.
+
+    Of the compute 1.4 % is left, and with 500 local steps 88 %. Ours are over the same chips on their own network.
+    """
+    (tmp_path / "slow.toml").write_text(SLOW, encoding="utf-8")
+    asked: dict[str, Any] = {"with_system": str(tmp_path / "slow.toml"), "seq": 4096, "global_batch": 1024}
+    often = match("h100:8192", "h100", "llama3_70b", failures=0, tp=8, pp=1, **asked)
+    assert often.ceiling == pytest.approx(0.014, abs=0.01)
+    seldom = match("h100:8192", "h100", "llama3_70b", failures=0, local_steps=500, **asked)
+    found = {point["chips"]: point for point in seldom.curve}[8192]
+    assert found["ratio"] == pytest.approx(0.88, abs=0.05)
+    assert found["plan"]["shard"] == 0
+
+
+def test_replicas_that_differ_share_no_optimizer() -> None:
+    with pytest.raises(PerfcoreError, match="--local-steps: found shard 1; allowed: 0"):
+        match("h100:16", "h20", MODEL, local_steps=4, **SMALL)
+    found = match("h100:16", "h20", MODEL, local_steps=4, global_batch=32)
+    assert {point["plan"]["shard"] for point in found.curve} == {0}
+
+
 # --- the smallest number, by trying each -----------------------------------------------------------------
 
 
@@ -193,7 +228,10 @@ def test_lower_end_of_the_search_is_below_the_answer(small: Match) -> None:
 
 
 def test_more_than_allowed_is_no_answer() -> None:
-    assert match("h100:16", "h20", MODEL, max_chips=64, **SMALL).chips is None
+    found = match("h100:16", "h20", MODEL, max_chips=8, **SMALL | {"global_batch": 512})
+    assert found.chips is None
+    assert found.ceiling >= 1.0
+    assert any("none up to 8 (--max-chips)" in sentence for sentence in found.assumptions)
 
 
 # --- by hand ---------------------------------------------------------------------------------------------
@@ -253,6 +291,14 @@ def test_fixed_plan_is_never_better() -> None:
         found = match(target, "h20", MODEL, global_batch=64)
         assert (found.fixed_plan_chips or 10**9) >= (found.chips or 10**9)
         assert found.fixed_plan_ceiling <= found.ceiling
+
+
+def test_fixed_plan_is_never_better_with_larger_batches_either() -> None:
+    """A token of a larger batch is worth as little under the target's plan as under the best one."""
+    found = match("h100:8", "h20", MODEL, global_batch=64, critical_batch=64 * 2048)
+    assert found.fixed_plan_ceiling <= found.ceiling
+    same = match("h100:8", "h100", MODEL, global_batch=64, critical_batch=64 * 2048)
+    assert same.fixed_plan_ceiling <= same.ceiling
 
 
 def test_critical_batch_by_hand() -> None:
@@ -340,6 +386,16 @@ def test_curve_holds_answer_and_ceiling(small: Match) -> None:
     assert all(point["goodput"] == pytest.approx(goodput_by_hand(max(1, point["chips"] / 8))) for point in small.curve)
 
 
+def test_one_chip_in_two_formats_or_with_two_softwares_leaves_something_open() -> None:
+    """Errors of a chip cancel against itself only where format and software are the same too."""
+    capped = match("h100:64", "h100", MODEL, global_batch=512, link_gb_s=100, **REPLICAS | {"tp": 8})
+    assert capped.chips_interval == (capped.chips, capped.chips)
+    for other in ({"with_precision": "fp8"}, {"with_software": "megatron_2021"}):
+        low, high = match("h100:64", "h100", MODEL, global_batch=480, **REPLICAS, **other).chips_interval
+        assert low is not None
+        assert high is None or low < high
+
+
 def test_interval_holds_the_answer(small: Match) -> None:
     low, high = small.chips_interval
     assert low is not None
@@ -381,6 +437,13 @@ def test_a_fleet_beside_another_needs_no_more_than_alone(small: Match) -> None:
     assert small.chips is not None
     assert found.mixed["chips"] < small.chips
     assert found.mixed["step_time_s"] <= found.target["step_time_s"] * (1 + 1e-9)
+
+
+def test_a_fleet_beside_that_does_not_help_is_said() -> None:
+    """One plan a number of chips: 7 chips of the third kind have none of whole sequences in a batch of 4."""
+    found = match("h100:1", "h20", MODEL, beside="a100:7", **SMALL | {"global_batch": 4})
+    assert found.mixed is None
+    assert any("beside 7 x" in sentence for sentence in found.assumptions)
 
 
 def test_mixed_fleet_by_a_loop() -> None:
@@ -477,6 +540,16 @@ def test_tencent_by_the_cap() -> None:
     assert lost == pytest.approx(0.13, abs=0.005)
     h800 = slowdowns("h100:512", 400, **GPT3, **SHOWN)[0]
     assert 1 - 1 / (1 + h800) == pytest.approx(lost, abs=0.03)
+
+
+def test_a_cap_is_of_useful_tokens_where_the_batch_may_grow() -> None:
+    """With a cap on the link a larger batch may be best, whose step is longer for more tokens."""
+    caps = (900.0, 300.0, 64.0, 16.0)
+    rows = match("h100:64", "h100", MODEL, global_batch=16, critical_batch=256 * 2048, links=caps).links
+    found = [one["slowdown"] for one in rows]
+    assert found[0] == 0.0
+    assert found == sorted(found)
+    assert all(one["slowdown"] <= one["slowdown_fixed_plan"] + 1e-12 for one in rows)
 
 
 def test_a_cap_above_the_link_changes_nothing() -> None:
