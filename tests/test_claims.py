@@ -135,7 +135,7 @@ BY_HAND: dict[str, tuple[str, Any]] = {
     "cm384_price_per_flop": ("holds", (1.64, 1.8222)),  # 8.2/300 over 3/180 and over 2.7/180
     "cm_infer_1_29": ("holds", 1.2919),  # 1,943 / 1,504
     "910c_80_percent_of_h100": ("holds", (0.7600, 0.8086)),  # 752 and 800 over 989.4
-    "910c_60_percent_more_logic": ("holds", 0.6354),  # 1,331.22 / 814 - 1
+    "910c_60_percent_more_logic": ("undetermined", (0.6354, 1.0516)),  # 1,331.22 and 1,670 over 814, less 1
     "wei_2_tflops_per_watt": ("holds", 2),  # 120 / 60
     "3m_dies_1m_h100": ("holds", (826_562, 1_172_428)),  # 1.45e6 x 0.75 x 0.76006; 1.45e6 x 0.80857
     "2m_dies_under_1m_910c": ("holds", 750_000),  # 2e6 / 2 x 0.75
