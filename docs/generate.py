@@ -11,8 +11,8 @@ from types import ModuleType
 import click
 
 from perfcore import chips, evidence, models, rules, systems
+from perfcore.aloud import read_aloud
 from perfcore.cli import COMMANDS
-from perfcore.cli.rules import read_aloud
 from perfcore.display import number
 from perfcore.formulas import transformer
 from perfcore.items import Item

@@ -1,0 +1,74 @@
+"""Public claims with their outcomes, where this version of perfcore recomputes them."""
+
+from collections import Counter
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from perfcore.report.markup import EMPTY, Html, details, el, join, scrolling, section
+
+__all__ = ["claims_section"]
+
+SIGNS = {"holds": "✓", "fails": "✗", "undetermined": "?"}
+
+
+def claims_section() -> Html:
+    """Return every claim with who said it, what was computed and why; nothing where there are no claims."""
+    if find_spec("perfcore.claims") is None:
+        return EMPTY
+    claims = import_module("perfcore.claims")
+    found = [claims.judge(claim).to_dict() for claim in claims.shipped().values()]
+    counts = Counter(one["outcome"] for one in found)
+    said = ", ".join(f"{counts[outcome]} {outcome}" for outcome in SIGNS)
+    intro = el(
+        "p",
+        f"{len(found)} claims made in public, each recomputed: {said}. Holds and fails speak of the numbers perfcore "
+        "has; an outcome is no judgement of the source.",
+    )
+    outcomes = el(
+        "select",
+        el("option", "any outcome", value=""),
+        *(el("option", outcome, value=outcome) for outcome in SIGNS),
+        id="claims-outcome",
+    )
+    words = el("input", id="claims-text", type="search", placeholder="h20, link, yield …", autocomplete="off")
+    fields = (
+        el("label", "Words ", words, for_="claims-text"),
+        el("label", "Outcome ", outcomes, for_="claims-outcome"),
+    )
+    form = el("form", *fields, class_="filters js", role="search", aria_label="Filter the claims")
+    count = el("p", f"{len(found)} shown", id="claims-count", role="status", aria_live="polite", class_="js")
+    return section("claims", "Public claims, recomputed", intro, form, count, _table(found))
+
+
+def _table(found: list[dict[str, Any]]) -> Html:
+    head = (el("th", cell, scope="col") for cell in ("claim", "outcome", "computed and claimed", "who said it"))
+    caption = el("caption", "Claims with what was computed")
+    body = el("tbody", *map(_row, found))
+    whole = el("table", caption, el("thead", el("tr", *head)), body, id="claims-table")
+    return scrolling(whole, "Claims")
+
+
+def _row(one: dict[str, Any]) -> Html:
+    outcome = one["outcome"]
+    sign = el("span", SIGNS.get(outcome, ""), aria_hidden="true")
+    more = [one["says"], one.get("why"), *one.get("steps", ()), one.get("note")]
+    steps = [str(each) for each in more[1:] if each]
+    why = details(more[0], el("ul", *(el("li", each) for each in steps))) if steps else el("span", more[0])
+    words = f"{one['id']} {one['claim']} {one['source'].get('id', '')}".lower()
+    return el(
+        "tr",
+        el("th", one["claim"], scope="row", id=f"claim-{one['id']}"),
+        el("td", el("span", sign, f" {outcome}", class_=f"s {outcome}")),
+        el("td", why),
+        el("td", join((_said_by(each) for each in one.get("sources") or [one["source"]]), "; ")),
+        data_words=words,
+        data_states=outcome,
+    )
+
+
+def _said_by(source: dict[str, Any]) -> Html:
+    """Return who said it, by the words of the document."""
+    title = source.get("title") or source.get("id", "")
+    where = ", ".join(str(source[key]) for key in ("locator", "date") if source.get(key))
+    return el("span", f"{title}{': ' + where if where else ''}")
