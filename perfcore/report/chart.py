@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from perfcore.plots.shapes import Frame, Point, power_label
-from perfcore.report.markup import Html, el, join
+from perfcore.plots.shapes import Frame, Point, power_label, text_width
+from perfcore.report.markup import Html, el
 
-__all__ = ["GLYPHS", "at", "axes", "clipped", "marks", "picture", "points", "shape_of", "text"]
+__all__ = ["GLYPHS", "at", "axes", "clipped", "legend", "marks", "picture", "points", "shape_of", "text"]
 
 # Signs as relative paths, so that a cloud of them is one path: circle, square, triangle, diamond, cross, plus.
 GLYPHS = {
@@ -77,7 +77,7 @@ def picture(
 def axes(frame: Frame, x_name: str, y_name: str) -> Html:
     """Return grid, frame, powers of ten (with 2 and 5 where there is room) and the names of the axes."""
     parts: list[Html] = []
-    low, high = 10.0**frame.x_low, 10.0**frame.x_high
+    low = 10.0**frame.x_low
     for value, label in _ticks(frame.x_low, frame.x_high, frame.width):
         x = frame.place(value, 10.0**frame.y_low)[0]
         parts.append(el("path", d=f"M{at(x)} {at(frame.top)}V{at(frame.bottom)}", class_="grid"))
@@ -88,7 +88,6 @@ def axes(frame: Frame, x_name: str, y_name: str) -> Html:
         parts.append(el("path", d=f"M{at(frame.left)} {at(y)}H{at(frame.right)}", class_="grid"))
         if label:
             parts.append(text(frame.left - 7, y, label, "tick", "end"))
-    assert high > low
     parts.append(_box(frame))
     parts.append(text((frame.left + frame.right) / 2, frame.bottom + 36, x_name))
     parts.append(text(frame.left - 62, (frame.top + frame.bottom) / 2, y_name, turn=90))
@@ -143,8 +142,6 @@ def _cut(corners: list[Point], axis: int, sign: int, limit: float) -> list[Point
 
 def legend(entries: Sequence[tuple[str, str, str]], x: float, y: float, width: float) -> Html:
     """Return a key of signs: shape, class, words; it wraps."""
-    from perfcore.plots.shapes import text_width
-
     parts, left = [], x
     for shape, css, words in entries:
         wide = 30.0 + text_width(words, 12.0)
@@ -153,8 +150,3 @@ def legend(entries: Sequence[tuple[str, str, str]], x: float, y: float, width: f
         parts += [marks([(left + 5, y)], shape, css), text(left + 14, y, words, "key", "start")]
         left += wide
     return el("g", *parts)
-
-
-def joined(each: Iterable[Html]) -> Html:
-    """Return parts in a group."""
-    return el("g", join(each))

@@ -1,12 +1,13 @@
 """TPP against area: the regions of a rule version, lines of the reticle, real chips, and the design of the form."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from perfcore import chips
 from perfcore.display import number
-from perfcore.plots.labels import Box, beside_mark
+from perfcore.plots.labels import beside_mark
 from perfcore.plots.shapes import Frame, Mark, Point
 from perfcore.quantity import plain
 from perfcore.reader import SPECS, read_toml
@@ -16,6 +17,7 @@ from perfcore.report.entries import STATUSES, Entry, middle, the_rule, versions
 from perfcore.report.markup import Html, details, el, join, scrolling, section, table
 from perfcore.report.matrix import status_words
 from perfcore.report.regions import Region, regions_of
+from perfcore.report.rooms import Box, within
 from perfcore.rules import Version
 
 __all__ = ["map_section"]
@@ -77,13 +79,14 @@ def _drawn(entries: Sequence[Entry], place: int, regions: Sequence[Region]) -> H
     title = f"TPP against applicable die area under ECCN 3A090, {_span(place)}"
     kinds = ", ".join(dict.fromkeys(region.words for region in regions))
     desc = f"{len(entries)} chips as signs over regions: {kinds}. The tables below the picture say the same."
+    taken = [_box(_spot(entry)) for entry in entries]
     parts = [
         el("g", *(_polygon(region) for region in regions)),
         axes(FRAME, "applicable die area [mm²]", "total processing performance (TPP)"),
         *_reticles(),
-        *_region_names(regions),
+        *_region_names(regions, taken),
         el("g", *(_chip(entry, place) for entry in entries)),
-        el("g", *_names(entries), class_="names"),
+        el("g", *_names(entries, taken), class_="names"),
         _key(),
         _design_mark(),
     ]
@@ -114,31 +117,21 @@ def _polygon(region: Region) -> Html:
     return join((drawn, dots))
 
 
-def _region_names(regions: Sequence[Region]) -> Iterable[Html]:
-    """Write what is met where there is room for it."""
+def _region_names(regions: Sequence[Region], taken: list[Box]) -> Iterable[Html]:
+    """Write what is met where there is room for it; regions that are free of control share a label, the largest's."""
+    free = [region for region in regions if region.kind == "none"]
+    largest = max(free, key=lambda region: _size(_corners(region)), default=None)
     for region in regions:
-        corners = _corners(region)
-        if len(corners) >= 3:
-            x, y = _label_place(corners)
-            yield text(x, y, region.words, "region", "end" if region.kind != "none" else "middle")
+        if region.kind != "none" or region is largest:
+            label = within(region.words, _corners(region), taken, 11.5)
+            if label:
+                yield text(label.x, label.y, label.text, "region")
 
 
-def _label_place(corners: Sequence[Point]) -> Point:
-    """Return a place in the upper right of a region, the frame's right edge counted."""
-    top, bottom = min(y for _, y in corners), max(y for _, y in corners)
-    y = top + min(14.0, (bottom - top) / 2)
-    right = max(_crossings(corners, y), default=FRAME.right)
-    left = min(_crossings(corners, y), default=FRAME.left)
-    return (right - 12.0, y) if right - left < 500.5 else ((left + right) / 2, (top + bottom) / 2)
-
-
-def _crossings(corners: Sequence[Point], y: float) -> list[float]:
-    """Return where the outline of a polygon crosses a height."""
-    found = []
-    for (x0, y0), (x1, y1) in zip(corners, [*corners[1:], corners[0]], strict=True):
-        if min(y0, y1) <= y <= max(y0, y1) and y0 != y1:
-            found.append(x0 + (y - y0) / (y1 - y0) * (x1 - x0))
-    return found
+def _size(corners: Sequence[Point]) -> float:
+    """Return the area of a polygon."""
+    pairs = zip(corners, [*corners[1:], *corners[:1]], strict=True)
+    return abs(sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in pairs)) / 2
 
 
 def _place(entry: Entry) -> tuple[float, float] | None:
@@ -148,6 +141,12 @@ def _place(entry: Entry) -> tuple[float, float] | None:
         return None
     inside = FRAME.x_low <= math.log10(area) <= FRAME.x_high and FRAME.y_low <= math.log10(tpp) <= FRAME.y_high
     return (area, tpp) if inside else None
+
+
+def _box(spot: Point) -> Box:
+    """Return the box of a sign."""
+    x, y = spot
+    return [(x - 4, y - 4), (x + 4, y - 4), (x + 4, y + 4), (x - 4, y + 4)]
 
 
 def _spot(entry: Entry) -> Point:
@@ -181,14 +180,11 @@ def _whisker(entry: Entry, x: float, y: float) -> Html | None:
     return el("path", d=drawn, class_="whisker") if drawn else None
 
 
-def _names(entries: Sequence[Entry]) -> Iterable[Html]:
+def _names(entries: Sequence[Entry], taken: list[Box]) -> Iterable[Html]:
     """Write the names of known chips, and of the user's own, beside their signs, where there is room."""
     by_id = {entry.item.id: entry for entry in entries if not entry.own}
     named = [entry for entry in entries if entry.own]
     named += [by_id[found] for name in NAMED if (found := _found(name)) in by_id]
-    taken: list[Box] = [
-        [(x - 4, y - 4), (x + 4, y - 4), (x + 4, y + 4), (x - 4, y + 4)] for x, y in map(_spot, entries)
-    ]
     for spot, words in _together(named):
         label = beside_mark(words, Mark(*spot, "circle", "", 3.5), "", FRAME, taken, [], 11.0)
         if label:
@@ -217,10 +213,11 @@ def _together(named: Sequence[Entry]) -> list[tuple[Point, str]]:
 
 def _short(entry: Entry) -> str:
     """Return a name without vendor, form and capacity."""
-    words = entry.item.name if entry.own else entry.item.name.partition(" ")[2] or entry.item.name
-    for part in (" SXM2", " SXM", " OAM", " PCIe", " APU", "Instinct ", " Superchip"):
-        words = words.replace(part, "")
-    return words.split(" GB")[0].rsplit(" ", 1)[0] if " GB" in words else words[:24]
+    if entry.own:
+        return entry.item.name[:24]
+    words = entry.item.name.partition(" ")[2] or entry.item.name
+    words = words.partition(",")[0].partition(" (")[0]
+    return re.sub(r" (SXM\d?|OAM|PCIe|APU|Superchip)\b|(Instinct|GeForce) |( \d+)? GB.*", "", words)
 
 
 def _reticles() -> Iterable[Html]:

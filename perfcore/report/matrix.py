@@ -6,7 +6,7 @@ from perfcore.display import number
 from perfcore.outcome import Outcome
 from perfcore.quantity import plain
 from perfcore.report.entries import STATUSES, Entry, versions
-from perfcore.report.markup import EMPTY, Html, el, join, scrolling, section
+from perfcore.report.markup import EMPTY, Html, el, scrolling, section
 from perfcore.terms import FACTS
 from perfcore.verdict import METRICS, NOTICE
 
@@ -57,7 +57,7 @@ def _table(entries: Sequence[Entry]) -> Html:
         for name in METRICS
     ]
     days = [el("th", el("time", day), scope="col") for day in (v.effective.isoformat() for v in versions())]
-    head = el("tr", el("th", "chip", scope="col"), el("th", "vendor", scope="col"), *metrics, *days)
+    head = el("tr", el("th", "chip", scope="col"), *days, *metrics)
     caption = el("caption", "Status and paragraphs of ECCN 3A090 that are certainly met, by effective date")
     body = el("tbody", *map(_row, entries))
     return scrolling(el("table", caption, el("thead", head), body, id="matrix"), "Chips by rule date")
@@ -72,13 +72,13 @@ def _row(entry: Entry) -> Html:
     cells = [el("td", _shown(entry, metric, is_memory), class_="n") for metric in METRICS]
     words = " ".join((item.id, item.name, vendor, *item.document.get("aliases", ()))).lower()
     states = " ".join(outcome.status for outcome in entry.outcomes)
-    row = (name, el("td", vendor), *cells, *(el("td", status_words(o)) for o in entry.outcomes))
+    row = (name, *(el("td", status_words(outcome)) for outcome in entry.outcomes), *cells)
     return el("tr", *row, data_words=words, data_states=states)
 
 
 def _shown(entry: Entry, metric: str, is_memory: bool) -> str:
     if is_memory and metric != "dram_bandwidth_gb_s":
-        return "–"
+        return "-"
     if metric == "performance_density" and entry.value("applicable_die_area_mm2").high == 0:
         return "undefined"
     known = plain(entry.value(metric))
@@ -91,5 +91,5 @@ def status_words(outcome: Outcome) -> Html:
     met = ", ".join(paragraph.removeprefix("3A090") for paragraph in outcome.certain)
     maybe = ", ".join(p.removeprefix("3A090") + "?" for p in outcome.possible if p.startswith("3A090"))
     more = " ".join(filter(None, (met, maybe)))
-    shown = (el("span", sign, aria_hidden="true"), f" {words}")
-    return el("span", join(shown), el("small", f" {more}") if more else None, class_=f"s {outcome.status}")
+    shown = el("b", el("span", sign, aria_hidden="true"), f" {words}")
+    return el("span", shown, el("small", f" {more}") if more else None, class_=f"s {outcome.status}")

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from perfcore.plots.shapes import Frame, Point
-from perfcore.report.chart import axes, clipped, legend, marks, picture, points, shape_of
+from perfcore.plots.shapes import Frame
+from perfcore.report.chart import axes, legend, marks, picture, points, shape_of
 from perfcore.report.markup import Html, details, el, scrolling, section, table
 from perfcore.validation import Validation, validate
 
@@ -16,8 +16,8 @@ KINDS = {
     "inference": "Serving",
     "kernels": "Single kernels",
 }
-MADE_OF = {"training": "by_chip", "inference": "by_phase", "kernels": "by_category"}
-SIZE, LEFT, TOP = 470.0, 86.0, 84.0
+WIDE, HIGH, LEFT, TOP = 340.0, 260.0, 76.0, 62.0
+MANY = 1000  # rows from which each is a dot
 WITHIN = 0.2  # of the measured value: the band that is drawn
 
 
@@ -31,9 +31,8 @@ def measured_section() -> Html:
         "stands that of one constant efficiency for each chip and precision.",
     )
     found = {kind: validate(kind=kind) for kind in KINDS}
-    return section(
-        "measured", "Predicted against measured", intro, _summary(found), *map(_figure, KINDS, found.values())
-    )
+    figures = el("div", *map(_figure, KINDS, found.values()), class_="side")
+    return section("measured", "Predicted against measured", intro, _summary(found), figures)
 
 
 def _summary(found: Mapping[str, Validation]) -> Html:
@@ -78,31 +77,26 @@ def _groups(groups: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _cloud(kind: str, found: Validation) -> Html:
-    """Return predicted over measured of every row, the quantities in units of their own (time or rate)."""
-    rows = [row for row in found.rows if row["skipped"] is None and row["measured"] > 0 and row["predicted"] > 0]
+    """Return predicted over measured time of every row, by what was measured (a time or a rate)."""
+    rows = [row for row in found.rows if row["skipped"] is None]
     families = _families(rows)
-    values = [math.log10(row[key]) for row in rows for key in ("measured", "predicted")]
-    low, high = math.floor(min(values) * 2) / 2, math.ceil(max(values) * 2) / 2
-    frame = Frame(LEFT, TOP, SIZE, SIZE, low, high, low, high, "")
-    parts = [_band(frame), axes(frame, "measured", "predicted"), _diagonal(frame)]
-    for place, (_, members) in enumerate(families):
-        spots = [frame.place(row["measured"], row["predicted"]) for row in members]
-        shape = shape_of(place) if len(rows) < 1000 else "dot"
-        parts.append(marks(spots, shape, f"p c{place}"))
-    shapes = (shape_of(place) if len(rows) < 1000 else "dot" for place in range(len(families)))
-    keys = [(shape, f"p c{at}", name) for at, (shape, (name, _)) in enumerate(zip(shapes, families, strict=True))]
-    parts.append(legend(keys, LEFT, 22.0, SIZE))
+    measured = [math.log10(row["measured"]) for row in rows]
+    off = max(abs(math.log10(1.0 + row["error"])) for row in rows) + 0.05
+    frame = Frame(LEFT, TOP, WIDE, HIGH, math.floor(min(measured)), math.ceil(max(measured)), -off, off, "")
+    many = len(rows) >= MANY
+    parts = [_band(frame), axes(frame, "measured [s, or tokens/s]", "predicted over measured time"), _even(frame)]
+    keys = []
+    for place, (name, members) in enumerate(families):
+        shape, css = "dot" if many else shape_of(place), f"p c{place}"
+        parts.append(marks([frame.place(row["measured"], 1.0 + row["error"]) for row in members], shape, css))
+        keys.append((shape, css, name))
+    parts.append(legend(keys, LEFT, 14.0, WIDE))
     desc = (
         f"{len(rows)} rows: mean error {found.summary['mean_abs']:.1%}, median {found.summary['median_abs']:.1%}. "
         f"The grey band is within {WITHIN:.0%}."
     )
-    return picture(
-        f"measured-{kind}",
-        (SIZE + LEFT + 24, SIZE + TOP + 52),
-        f"{KINDS[kind]}, predicted against measured",
-        desc,
-        parts,
-    )
+    size = (LEFT + WIDE + 16, TOP + HIGH + 52)
+    return picture(f"measured-{kind}", size, f"{KINDS[kind]}: predicted over measured time", desc, parts)
 
 
 def _families(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
@@ -117,13 +111,12 @@ def _families(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping
 
 
 def _band(frame: Frame) -> Html:
-    shift = [10.0 ** (frame.x_low - 1), 10.0 ** (frame.x_high + 1)]
-    upper = [frame.place(x, x * (1 + WITHIN)) for x in shift]
-    lower = [frame.place(x, x / (1 + WITHIN)) for x in reversed(shift)]
-    corners: list[Point] = clipped([*upper, *lower], frame)
-    return el("polygon", points=points(corners), class_="band")
+    left, right = 10.0**frame.x_low, 10.0**frame.x_high
+    upper = [frame.place(x, 1 + WITHIN) for x in (left, right)]
+    lower = [frame.place(x, 1 / (1 + WITHIN)) for x in (right, left)]
+    return el("polygon", points=points([*upper, *lower]), class_="band")
 
 
-def _diagonal(frame: Frame) -> Html:
-    ends = [frame.place(10.0**x, 10.0**x) for x in (frame.x_low, frame.x_high)]
+def _even(frame: Frame) -> Html:
+    ends = [frame.place(10.0**x, 1.0) for x in (frame.x_low, frame.x_high)]
     return el("polyline", points=points(ends), class_="diagonal")

@@ -23,7 +23,7 @@ def rooflines_section() -> Html:
     intro = el(
         "p",
         "What a chip reaches at most, by operations for each byte moved: bandwidth times intensity up to the ridge "
-        "point, the dense peak of a format beyond it. Export rules speak of the flat part; decoding lives on the slope.",
+        "point, the dense peak of a format beyond it. Export rules speak of the flat part; decoding is on the slope.",
     )
     figures = (_figure(place, title, roofline(*names)) for place, (title, names) in enumerate(PICTURES))
     return section("rooflines", "Rooflines", intro, *figures)
