@@ -10,8 +10,8 @@ from perfcore.terms import FACTS
 __all__ = ["read_facts"]
 
 
-def read_facts(pairs: Iterable[str]) -> dict[str, Any]:
-    """Read ``NAME=VALUE`` pairs: numbers, LOW..HIGH, true or false, words.
+def read_facts(pairs: Iterable[str], where: str = "--fact") -> dict[str, Any]:
+    """Read ``NAME=VALUE`` pairs: numbers, LOW..HIGH, true or false, words; ``where`` names them in a refusal.
 
     >>> read_facts(("tpp=4000..5000", "datacenter=true", "destination=CN"))
     {'tpp': {'low': Decimal('4000'), 'high': Decimal('5000')}, 'datacenter': True, 'destination': 'cn'}
@@ -21,9 +21,9 @@ def read_facts(pairs: Iterable[str]) -> dict[str, Any]:
         name, equals, text = pair.partition("=")
         name = name.strip()
         if not equals or not text.strip():
-            raise PerfcoreError(f"--fact: found {pair[:60]!r}; allowed: NAME=VALUE, such as destination=cn")
+            raise PerfcoreError(f"{where}: found {pair[:60]!r}; allowed: NAME=VALUE, such as destination=cn")
         if name in facts:
-            raise PerfcoreError(f"--fact: {name} is given twice")
+            raise PerfcoreError(f"{where}: {name[:60]} is given twice")
         facts[name] = _value(text.strip(), FACTS[name].kind if name in FACTS else "word")
     return facts
 

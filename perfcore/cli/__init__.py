@@ -22,6 +22,8 @@ COMMANDS = {
     "infer": "Predict serving on N chips: first token, time per token, throughput, memory.",
     "validate": "Predict a table of measured runs and report the error.",
     "measure": "Measure the roofline of this machine, as a chip file.",
+    "report": "Write everything as one self-contained page.",
+    "serve": "Show the page on this machine, with a form for designs.",
 }
 
 
@@ -66,6 +68,8 @@ def _main() -> None:
     perfcore train llama3_405b --chip h100 --chips 16384 --global-batch 2048 --seq 8192
     perfcore infer llama3_70b --chip h20 --chips 8 --precision fp8
     perfcore validate my_runs.csv
+    perfcore report -o perfcore.html        everything on one page
+    perfcore serve                          the same, live, with a form for designs
     """
 
 

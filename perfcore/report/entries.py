@@ -1,5 +1,6 @@
 """What the page shows of the catalogue and of a user's own designs: each item under each version of ECCN 3A090."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -98,4 +99,4 @@ def middle(interval: Interval) -> float | None:
     """Return the middle of what is known, on a logarithmic scale; None where an end is open."""
     if interval.high is None or interval.low <= 0:
         return None
-    return float(interval.low * interval.high) ** 0.5
+    return math.sqrt(interval.low * interval.high)

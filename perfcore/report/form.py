@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+from perfcore import chips
 from perfcore.quantity import plain
 from perfcore.report.entries import STATUSES, Entry, versions
+from perfcore.report.map import map_parts
 from perfcore.report.markup import Html, el, join, section
 from perfcore.terms import FACTS
 from perfcore.verdict import METRICS, OTHER_METRICS
@@ -29,12 +31,12 @@ SHORT = {
     "dram_bandwidth_gb_s": "DRAM bandwidth",
     "transistors_billion": "transistors",
 }
-START = "h20"
+START = "h20"  # the chip whose numbers the form begins with
 STEPS = 2000  # of a slider, on a logarithmic scale
 
 
 def design_section(entries: Sequence[Entry], live: bool, today: date) -> Html:
-    """Return the form; in a page that no engine stands behind, a line that says where it works."""
+    """Return the form with the map beside it; without an engine behind the page, a line that says where it works."""
     if not live:
         note = el(
             "p",
@@ -46,9 +48,11 @@ def design_section(entries: Sequence[Entry], live: bool, today: date) -> Html:
         return section("design", "A design of your own", note)
     intro = el("p", "Move a slider or write a number; leave a field empty where it is not known.")
     words = el("script", words_of(entries), type="application/json", id="words")
+    said, *maps = map_parts(entries)
     verdict = el(
         "div",
         el("p", "Waiting for perfcore …", id="verdict-status", role="status", aria_live="polite"),
+        el("div", el("h3", "TPP against area"), *maps, said, id="map"),
         el("div", id="verdict-more"),
         id="verdict",
     )
@@ -60,7 +64,13 @@ def design_section(entries: Sequence[Entry], live: bool, today: date) -> Html:
 def _start(entries: Sequence[Entry]) -> Html:
     """Return a choice of chips whose numbers fill the form."""
     options = [el("option", e.item.name, value=e.item.id) for e in entries if e.item.kind == "chip"]
-    select = el("select", el("option", "numbers of your own", value=""), *options, id="start", data_first=START)
+    select = el(
+        "select",
+        el("option", "numbers of your own", value=""),
+        *options,
+        id="start",
+        data_first=chips.find(START, "chip"),
+    )
     return el("p", el("label", "Start from ", for_="start"), select, class_="field")
 
 

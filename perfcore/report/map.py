@@ -20,7 +20,7 @@ from perfcore.report.regions import Region, regions_of
 from perfcore.report.rooms import Box, within
 from perfcore.rules import Version
 
-__all__ = ["map_section"]
+__all__ = ["map_parts", "map_section"]
 
 WIDTH, HEIGHT = 960.0, 690.0
 FRAME = Frame(84.0, 58.0, 850.0, 556.0, math.log10(130), math.log10(4000), math.log10(150), math.log10(200_000), "")
@@ -34,22 +34,28 @@ NAMED = (
 )
 
 
+INTRO = (
+    "Both axes are logarithmic, so that a performance density is a straight line. Regions are computed from the "
+    "rule's own comparisons, for a chip designed or marketed for datacenters. Where dots lie over a region, a chip that "
+    "is neither is taken out by Note 2. Lines through a sign span what its published numbers leave open."
+)
+
+
 def map_section(entries: Sequence[Entry]) -> Html:
     """Return the section with a map for each version of ECCN 3A090, and tables in their place."""
+    return section("map", "TPP against area", *map_parts(entries))
+
+
+def map_parts(entries: Sequence[Entry]) -> list[Html]:
+    """Return the words, the choice of a version, and a map for each, of which a script shows one."""
     numbered = list(enumerate(versions()))
     options = (
         el("option", f"{_span(at_)} ({version.source['title']})", value=at_, selected=at_ == len(numbered) - 1)
         for at_, version in numbered
     )
     choice = el("label", "Rules in force ", el("select", *options, id="map-version"), for_="map-version", class_="js")
-    intro = el(
-        "p",
-        "Both axes are logarithmic, so that a performance density is a straight line. Regions are computed from the "
-        "rule's own comparisons; what is drawn is a chip for datacenters. Where dots lie over a region, a chip that is "
-        "neither designed nor marketed for datacenters is taken out by Note 2.",
-    )
     maps = (_figure(entries, place, version) for place, version in numbered)
-    return section("map", "TPP against area", intro, el("form", choice, class_="filters js"), *maps)
+    return [el("p", INTRO), el("form", choice, class_="filters js"), *maps]
 
 
 def _span(place: int) -> str:

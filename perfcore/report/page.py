@@ -2,15 +2,18 @@
 
 import base64
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 from perfcore import __version__
+from perfcore.errors import PerfcoreError, suggestion
 from perfcore.report.claimed import claims_section
-from perfcore.report.entries import Entry, catalogue
+from perfcore.report.entries import Entry, catalogue, own_designs
 from perfcore.report.form import design_section
 from perfcore.report.law import rules_section
 from perfcore.report.map import map_section
@@ -21,17 +24,32 @@ from perfcore.report.numbers import documents_section, numbers_section
 from perfcore.report.roofs import rooflines_section
 from perfcore.report.stacked import stacking_section
 from perfcore.result import NOTICE
-from perfcore.rules import Rule, shipped
+from perfcore.rules import Rule, shipped, with_own
 
-__all__ = ["SLOW", "Contents", "alone", "page", "policy", "slow_section"]
+__all__ = ["SLOW", "Contents", "alone", "contents_of", "page", "policy", "slow_section"]
 
 ASSETS = Path(__file__).parent / "assets"
 TITLE = "perfcore: export-control thresholds on AI chips"
+
+
+class _Slow(NamedTuple):
+    """A section that takes seconds: its title, what makes it, and the module of perfcore it needs."""
+
+    title: str
+    make: Callable[[], Html]
+    needs: str
+
+    @property
+    def is_there(self) -> bool:
+        """Whether this version of perfcore has what it needs."""
+        return find_spec(f"perfcore.{self.needs}") is not None
+
+
 # Sections whose numbers take seconds: predictions of thousands of measurements, searches of plans, claims.
-SLOW: dict[str, tuple[str, Callable[[], Html]]] = {
-    "measured": ("Predicted against measured", measured_section),
-    "stacking": ("Stacking", stacking_section),
-    "claims": ("Public claims, recomputed", claims_section),
+SLOW = {
+    "measured": _Slow("Predicted against measured", measured_section, "validation"),
+    "stacking": _Slow("Stacking", stacking_section, "stacking"),
+    "claims": _Slow("Public claims, recomputed", claims_section, "claims"),
 }
 
 
@@ -49,18 +67,34 @@ class Contents:
         return (*self.own, *catalogue(), *catalogue("memory"))
 
 
+def contents_of(designs: Iterable[Path] = (), rules: Iterable[Path] = (), without: Iterable[str] = ()) -> Contents:
+    """Return what a page shows, from what a user gave.
+
+    Raises
+    ------
+    PerfcoreError
+        If a file is wrong, or a section is none of those that can be left out.
+    """
+    left_out = tuple(without)
+    for name in left_out:
+        if name not in SLOW:
+            hint = suggestion(name, SLOW)
+            raise PerfcoreError(f"--without: found {name[:60]!r}; allowed: {', '.join(SLOW)}{hint}")
+    return Contents(own_designs(designs), with_own(tuple(rules)), left_out)
+
+
 @cache
 def slow_section(name: str) -> Html:
     """Return one of the sections that take seconds, made once; empty where this version has nothing to show."""
-    return SLOW[name][1]()
+    return SLOW[name].make()
 
 
 def page(contents: Contents, *, live: bool = False, today: date | None = None) -> str:
     """Return the page; ``live`` is the one that ``perfcore serve`` stands behind."""
-    slow = [name for name in SLOW if name not in contents.without]
+    slow = [name for name, one in SLOW.items() if one.is_there and name not in contents.without]
     parts = [
         design_section(contents.entries, live, today or date.today()),
-        map_section(contents.entries),
+        None if live else map_section(contents.entries),
         matrix_section(contents.entries),
         rules_section(contents.rules),
         rooflines_section(),
@@ -73,7 +107,7 @@ def page(contents: Contents, *, live: bool = False, today: date | None = None) -
 
 def _later(name: str) -> Html:
     """Return the place of a slow section, which the script of the live page fills."""
-    title = SLOW[name][0]
+    title = SLOW[name].title
     link = el("a", "Show it alone", href=f"/section/{name}")
     waiting = el("p", "Being computed … ", link, class_="notice")
     heading = el("h2", title, id=f"{name}-title")

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from perfcore import chips
@@ -21,9 +20,7 @@ LEFT, TOP, WIDE, HIGH = 86.0, 84.0, 800.0, 480.0
 
 
 def stacking_section() -> Html:
-    """Return the curves of some substitutes; nothing where this version cannot match clusters."""
-    if find_spec("perfcore.stacking") is None:
-        return EMPTY
+    """Return the curves of some substitutes."""
     found, left_out = _matched()
     if not found:
         return EMPTY
@@ -92,8 +89,9 @@ def _curves(found: Sequence[Mapping[str, Any]], target: str) -> Html:
     every = [point for one in found for point in one["curve"]]
     wide = [math.log10(point["chips"]) for point in every]
     high = [math.log10(point["ratio"]) for point in every] + [0.0]
-    ends = (math.floor(min(wide)), math.ceil(max(wide)), math.floor(min(high)), math.ceil(max(high) * 2) / 2)
-    frame = Frame(LEFT, TOP, WIDE, HIGH, *map(float, ends), "")
+    x_low, x_high = float(math.floor(min(wide))), float(math.ceil(max(wide)))
+    y_low, y_high = float(math.floor(min(high))), math.ceil(max(high) * 2) / 2
+    frame = Frame(LEFT, TOP, WIDE, HIGH, x_low, x_high, y_low, y_high, "")
     parts = [axes(frame, "chips of the substitute", "useful tokens/s over those of the target")]
     y = frame.place(10.0**frame.x_low, 1.0)[1]
     parts.append(el("path", d=f"M{frame.left:.1f} {y:.1f}H{frame.right:.1f}", class_="diagonal"))

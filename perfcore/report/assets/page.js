@@ -164,7 +164,7 @@
     const top = table.createTHead().insertRow();
     for (const cell of head) { const th = node("th", cell); th.scope = "col"; top.append(th); }
     const body = table.createTBody();
-    for (const row of rows) { const tr = body.insertRow(); for (const cell of row) tr.append(node("td", cell)); }
+    for (const row of rows) { const tr = body.insertRow(); for (const cell of row) tr.append(node("td", cell, /^[-+\d.,]+( %)?$/.test(cell) ? "n" : undefined)); }
     const box = node("div", undefined, "wide");
     box.tabIndex = 0;
     box.setAttribute("role", "region");
@@ -221,7 +221,9 @@
       });
       return `${label(one.input)}${parts.length ? `: ${parts.join("; ")}` : ": cannot alone"}`;
     }));
-    lines("Beside the classification", result.also.filter((o) => o.met !== null).map((o) =>
+    const beside = result.also.filter((o) => o.met !== null);
+    const lawFirst = [...beside.filter((o) => o.layer !== "proposal"), ...beside.filter((o) => o.layer === "proposal")];
+    lines("Beside the classification", lawFirst.map((o) =>
       `${spelt(o.layer)}, ${o.paragraph}: ${o.met ? "met" : "not met"}${o.outcome ? ` – ${o.outcome}` : ""}`));
     const waits = result.also.filter((o) => o.met === null).map((o) => o.paragraph);
     if (waits.length) lines("Left open, other facts are needed", [waits.join("; ")]);
@@ -262,7 +264,7 @@
   for (const day of form.querySelectorAll(".day")) {
     day.addEventListener("click", () => { field("on").value = day.dataset.day; ask(); });
   }
-  const first = Object.keys(words.chips).find((id) => id.includes(start.dataset.first));
-  if (first) { start.value = first; fillFrom(first); }
+  start.value = start.dataset.first;
+  fillFrom(start.value);
   ask();
 })();
