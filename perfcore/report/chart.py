@@ -102,14 +102,15 @@ def _box(frame: Frame) -> Html:
 
 
 def _ticks(low: float, high: float, room: float) -> list[tuple[float, str]]:
-    """Return where grid lines stand and what is written there."""
-    wide = room / (high - low) > 130.0  # px of a decade
+    """Return where grid lines stand and what is written there: less of it where there is little room."""
+    decade = room / (high - low)  # px
     found = []
     for power in range(math.floor(low), math.ceil(high) + 1):
-        for digit in (1, 2, 5) if wide else (1,):
+        for digit in (1, 2, 5) if decade > 130.0 else (1,):
             place = power + math.log10(digit)
             if low - 1e-9 <= place <= high + 1e-9:
-                found.append((10.0**place, power_label(power) if digit == 1 else _number(digit, power)))
+                said = power_label(power) if digit == 1 else _number(digit, power)
+                found.append((10.0**place, said if decade > 62.0 or power % 2 == 0 else ""))
     return found
 
 

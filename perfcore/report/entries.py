@@ -20,7 +20,7 @@ __all__ = ["STATUSES", "Entry", "catalogue", "entry_of", "middle", "own_designs"
 # The words of a status, and a sign that does without colour.
 STATUSES = {
     "controlled": ("controlled", "■"),
-    "excluded": ("excluded by a note", "◆"),
+    "excluded": ("excluded", "◆"),
     "not_controlled": ("not controlled", "○"),
     "undetermined": ("open", "△"),
 }

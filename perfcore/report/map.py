@@ -36,8 +36,8 @@ NAMED = (
 
 INTRO = (
     "Both axes are logarithmic, so that a performance density is a straight line. Regions are computed from the "
-    "rule's own comparisons, for a chip designed or marketed for datacenters. Where dots lie over a region, a chip that "
-    "is neither is taken out by Note 2. Lines through a sign span what its published numbers leave open."
+    "rule's own comparisons, for a chip designed or marketed for datacenters. Where dots lie over a region, a chip "
+    "that is neither is taken out by Note 2. Lines through a sign span what its published numbers leave open."
 )
 
 

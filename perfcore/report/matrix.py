@@ -28,7 +28,9 @@ def matrix_section(entries: Sequence[Entry]) -> Html:
         "Every chip and memory part under every version of ECCN 3A090, by the day the version took effect. ",
         "A name leads to each number and its source. ",
         el("em", "Open"),
-        " says that inputs are unknown or disagree. ",
+        " says that inputs are unknown or disagree, ",
+        el("em", "excluded"),
+        " that Note 2 takes the item out. ",
         NOTICE,
     )
     count = el("p", f"{len(entries)} shown", id="matrix-count", role="status", aria_live="polite", class_="js")

@@ -17,6 +17,12 @@ KINDS = {
     "kernels": "Single kernels",
 }
 WIDE, HIGH, LEFT, TOP = 340.0, 260.0, 76.0, 62.0
+UNITS = {
+    "tokens_per_s": "tokens/s",
+    "tokens_per_s_per_chip": "tokens/s/chip",
+    "gelements_s": "10^9 elements/s",
+    "gb_s": "GB/s",
+}
 MANY = 1000  # rows from which each is a dot
 WITHIN = 0.2  # of the measured value: the band that is drawn
 
@@ -84,7 +90,11 @@ def _cloud(kind: str, found: Validation) -> Html:
     off = max(abs(math.log10(1.0 + row["error"])) for row in rows) + 0.05
     frame = Frame(LEFT, TOP, WIDE, HIGH, math.floor(min(measured)), math.ceil(max(measured)), -off, off, "")
     many = len(rows) >= MANY
-    parts = [_band(frame), axes(frame, "measured [s, or tokens/s]", "predicted over measured time"), _even(frame)]
+    parts = [
+        _band(frame),
+        axes(frame, "measured, in the unit of each sign", "predicted over measured time"),
+        _even(frame),
+    ]
     keys = []
     for place, (name, members) in enumerate(families):
         shape, css = "dot" if many else shape_of(place), f"p c{place}"
@@ -103,11 +113,23 @@ def _families(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping
     """Return the rows by what was measured, the largest group first; beyond five, the rest together."""
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
-        groups.setdefault(str(row["quantity"]).replace("_", " "), []).append(row)
+        groups.setdefault(_quantity(str(row["quantity"])), []).append(row)
     ordered = sorted(groups.items(), key=lambda pair: -len(pair[1]))
     if len(ordered) <= 6:
         return ordered
     return [*ordered[:5], ("others", [row for _, members in ordered[5:] for row in members])]
+
+
+def _quantity(name: str) -> str:
+    """Return the name of a column as words with a unit.
+
+    >>> _quantity("step_time_s"), _quantity("tokens_per_s_per_chip")
+    ('step time [s]', 'tokens/s/chip')
+    """
+    if name in UNITS:
+        return UNITS[name]
+    words, _, unit = name.rpartition("_")
+    return f"{words.replace('_', ' ')} [{unit}]" if unit in ("s", "us", "ms") and words else name.replace("_", " ")
 
 
 def _band(frame: Frame) -> Html:

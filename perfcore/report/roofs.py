@@ -4,6 +4,7 @@ import re
 
 from perfcore.display import number
 from perfcore.plots import inline_roofline
+from perfcore.plots.shapes import COLOURS as OKABE_ITO
 from perfcore.quantity import Interval
 from perfcore.report.markup import Html, details, el, scrolling, section, table
 from perfcore.rooflines import Roofline, Rooflines, roofline
@@ -16,6 +17,7 @@ PICTURES = (
 )
 # Colours that the writer of pictures fixes for paper, and the colours of the page in their place.
 COLOURS = {"#ffffff": "var(--paper)", "#222222": "var(--ink)", "#e3e3e3": "var(--grid)", "#888888": "var(--muted)"}
+COLOURS |= {colour: f"var(--c{place})" for place, colour in enumerate(OKABE_ITO[:6])}
 
 
 def rooflines_section() -> Html:
