@@ -14,7 +14,7 @@ class Html(str):
 
 
 EMPTY = Html("")
-VOID = ("input", "meta", "br", "path", "rect", "circle", "line", "polygon", "polyline", "use")
+VOID = ("input", "meta", "link", "br", "path", "rect", "circle", "line", "polygon", "polyline", "use")
 # In SVG a shape without children may close itself; in HTML an empty element may not.
 SELF_CLOSED = ("path", "rect", "circle", "line", "polygon", "polyline", "use")
 
