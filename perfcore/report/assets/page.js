@@ -117,24 +117,24 @@
     return { on: field("on").value, facts };
   }
 
-  let asked = 0;
-  let waiting = null;
+  let waiting = false;
   let running = false;
+  // One question at a time; while it is answered the form may change, and then the last state is asked for once more.
   async function ask() {
     if (running) { waiting = true; return; }
     running = true;
-    const number = ++asked;
+    byId("verdict").setAttribute("aria-busy", "true");
     try {
       const answer = await fetch("/api/check", {
         method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(question()),
       });
       const document_ = await answer.json();
-      if (number === asked) answer.ok ? show(document_.results[0]) : refuse(document_.error);
+      if (answer.ok) show(document_.results[0]); else refuse(document_.error);
     } catch (problem) {
       refuse(`perfcore does not answer (${problem.message}); is perfcore serve running?`);
     }
     running = false;
-    if (waiting) { waiting = null; ask(); }
+    if (waiting) { waiting = false; ask(); } else byId("verdict").setAttribute("aria-busy", "false");
   }
 
   const node = (name, text, css) => {
