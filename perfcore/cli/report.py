@@ -1,6 +1,7 @@
 """``perfcore report``."""
 
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -9,7 +10,7 @@ import click
 
 from perfcore.cli.common import print_json
 from perfcore.errors import PerfcoreError
-from perfcore.report.page import SLOW, contents_of, page
+from perfcore.report.page import SLOW, Contents, contents_of, page, slow_section
 
 EPILOG = """\b
 Examples:
@@ -55,6 +56,8 @@ def command(
     """
     _check(target, (*designs, *own))
     contents = contents_of(designs, own, without)
+    if sys.stderr.isatty():
+        _show_progress(contents)
     text = page(contents).encode()
     _write(target, text)
     if as_json:
@@ -75,6 +78,14 @@ def _check(target: Path, given: tuple[Path, ...]) -> None:
         raise PerfcoreError(f"--output: there is no folder {str(target.parent)[:60]!r}; make it, or name another")
     if any(path.resolve() == target.resolve() for path in given):
         raise PerfcoreError(f"--output: {target} is what the page is made of; name another file")
+
+
+def _show_progress(contents: Contents) -> None:
+    """Make the slow sections one by one, and say which; what is made is kept for the page."""
+    for name, one in SLOW.items():
+        if name not in contents.without:
+            click.echo(f"{one.title} ...", err=True)
+            slow_section(name)
 
 
 def _write(target: Path, text: bytes) -> None:

@@ -1,20 +1,22 @@
-"""Public claims with their outcomes, where this version of perfcore recomputes them."""
+"""Public claims, recomputed, with their outcomes."""
 
 from collections import Counter
-from importlib import import_module
 from typing import Any
 
 from perfcore.report.markup import Html, details, el, join, scrolling, section
+from perfcore.report.numbers import source_link
 
 __all__ = ["claims_section"]
 
-SIGNS = {"holds": "✓", "fails": "✗", "undetermined": "?"}
+SIGNS = {"fails": "✗", "undetermined": "?", "holds": "✓"}  # in the order they are shown
 
 
 def claims_section() -> Html:
     """Return every claim with who said it, what was computed and why."""
-    claims = import_module("perfcore.claims")
+    from perfcore import claims
+
     found = [claims.judge(claim).to_dict() for claim in claims.shipped().values()]
+    found.sort(key=lambda one: list(SIGNS).index(one["outcome"]))
     counts = Counter(one["outcome"] for one in found)
     said = ", ".join(f"{counts[outcome]} {outcome}" for outcome in SIGNS)
     intro = el(
@@ -65,7 +67,7 @@ def _row(one: dict[str, Any]) -> Html:
 
 
 def _said_by(source: dict[str, Any]) -> Html:
-    """Return who said it, by the words of the document."""
-    title = source.get("title") or source.get("id", "")
+    """Return who said it, with the place; the document stands at the end of the page."""
+    said = source_link(source["id"]) if source.get("id") else el("span", source.get("title", ""))
     where = ", ".join(str(source[key]) for key in ("locator", "date") if source.get(key))
-    return el("span", f"{title}{': ' + where if where else ''}")
+    return el("span", said, f": {where}" if where else "")

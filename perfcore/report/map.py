@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from perfcore import chips
 from perfcore.display import number
@@ -15,7 +14,6 @@ from perfcore.regions import AREA
 from perfcore.report.chart import at, axes, clipped, legend, marks, picture, points, text
 from perfcore.report.entries import STATUSES, Entry, middle, the_rule, versions
 from perfcore.report.markup import Html, details, el, join, scrolling, section, table
-from perfcore.report.matrix import status_words
 from perfcore.report.regions import Region, regions_of
 from perfcore.report.rooms import Box, within
 from perfcore.rules import Version
@@ -69,7 +67,7 @@ def _figure(entries: Sequence[Entry], place: int, version: Version) -> Html:
     regions = regions_of(version)
     shown = [entry for entry in entries if entry.item.kind == "chip" and _place(entry) is not None]
     caption = el("figcaption", f"{the_rule().name}, {_span(place)}: {version.summary}")
-    fallback = details("The same as tables", _region_table(regions), _chip_table(entries, place))
+    fallback = details("The same in words", _region_table(regions), _undrawn(entries))
     return el(
         "figure",
         caption,
@@ -84,7 +82,7 @@ def _figure(entries: Sequence[Entry], place: int, version: Version) -> Html:
 def _drawn(entries: Sequence[Entry], place: int, regions: Sequence[Region]) -> Html:
     title = f"TPP against applicable die area under ECCN 3A090, {_span(place)}"
     kinds = ", ".join(dict.fromkeys(region.words for region in regions))
-    desc = f"{len(entries)} chips as signs over regions: {kinds}. The tables below the picture say the same."
+    desc = f"{len(entries)} chips as signs over regions: {kinds}. The words below and the table of chips say the same."
     taken = [_box(_spot(entry)) for entry in entries]
     parts = [
         el("g", *(_polygon(region) for region in regions)),
@@ -277,11 +275,9 @@ def _ends(ends: tuple[float, float | None]) -> str:
     return f"between {number(low)} and {number(high)}" if low else f"under {number(high)}"
 
 
-def _chip_table(entries: Sequence[Entry], place: int) -> Html:
-    rows: list[tuple[Any, ...]] = []
-    for entry in entries:
-        if entry.item.kind == "chip":
-            note = "" if _place(entry) else "not drawn: unknown, open or beyond the axes"
-            drawn = (_said(entry, AREA), _said(entry, "tpp"), status_words(entry.outcomes[place]), note)
-            rows.append((entry.item.name, *drawn))
-    return table("Chips of the map", ("chip", "area [mm²]", "TPP", "status", ""), rows, right=[1, 2])
+def _undrawn(entries: Sequence[Entry]) -> Html:
+    """Name the chips that are not drawn; those that are stand in the table of chips, with the same numbers."""
+    names = [e.item.name for e in entries if e.item.kind == "chip" and _place(e) is None]
+    said = f"{len(names)} chips are not drawn, their area or TPP unknown, open or beyond the axes: "
+    table_ = el("a", "the table of chips by rule date", href="#chips")
+    return el("p", said, ", ".join(names), ". Every chip stands in ", table_, ".")

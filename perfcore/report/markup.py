@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-__all__ = ["Html", "details", "el", "join", "section", "table"]
+__all__ = ["Html", "details", "el", "join", "scrolling", "section", "table"]
 
 
 class Html(str):

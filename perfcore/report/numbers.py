@@ -5,9 +5,10 @@ from typing import Any
 
 from perfcore import evidence
 from perfcore.display import number
+from perfcore.items import Item
 from perfcore.quantity import interval_of, plain
 from perfcore.report.entries import Entry
-from perfcore.report.markup import Html, details, el, join, section, table
+from perfcore.report.markup import Html, details, el, join, scrolling, section
 from perfcore.terms import MARKS, TERMS
 
 __all__ = ["documents_section", "numbers_section", "source_link"]
@@ -30,21 +31,39 @@ def numbers_section(entries: Sequence[Entry]) -> Html:
 
 def _box(entry: Entry) -> Html:
     item = entry.item
-    rows = [_value(item, path, value) for path, value in evidence.leaves(item.document)]
-    head = ("value", "", "unit", "mark", "source", "where")
     notes = dict.fromkeys(e["note"] for e in item.document.get("evidence", ()) if e.get("note"))
-    parts: list[Html] = [table(f"Numbers of {item.name}", head, rows, right=[1])]
+    parts = [_table(item)]
     if notes:
         parts.append(el("ul", *(el("li", note) for note in notes), class_="notes"))
     parts += [_conflict(conflict) for conflict in item.document.get("conflict", ())]
     return details(item.name, el("p", el("code", item.id), class_="id"), *parts, id=entry.anchor)
 
 
-def _value(item: evidence.Cited, path: str, value: Any) -> tuple[Any, ...]:
+def _table(item: Item) -> Html:
+    """Return the numbers of an item; what neighbours rest on together is said once."""
+    values = list(evidence.leaves(item.document))
+    supports = [_support(item, path) for path, _ in values]
+    rows = []
+    for at, (path, value) in enumerate(values):
+        shown = number(value if isinstance(value, bool | str) else _plain(value))
+        unit = TERMS[path.rpartition(".")[2]].unit
+        own = [el("th", path, scope="row"), el("td", shown, class_="n"), el("td", unit)]
+        if at == 0 or supports[at] != supports[at - 1]:
+            several = next((n for n, other in enumerate(supports[at:]) if other != supports[at]), len(supports) - at)
+            mark, source, where = supports[at]
+            span = several if several > 1 else None
+            own += [el("td", cell, rowspan=span) for cell in (mark, source_link(source), where)]
+        rows.append(el("tr", *own))
+    head = (el("th", cell, scope="col") for cell in ("value", "", "unit", "mark", "source", "where"))
+    caption = f"Numbers of {item.name}"
+    whole = el("table", el("caption", caption), el("thead", el("tr", *head)), el("tbody", *rows), class_="numbers")
+    return scrolling(whole, caption)
+
+
+def _support(item: Item, path: str) -> tuple[str, str, str]:
+    """Return mark, source and place of a value."""
     entry = evidence.entry_for(item, path) or {}
-    shown = number(value if isinstance(value, bool | str) else _plain(value))
-    unit = TERMS[path.rpartition(".")[2]].unit
-    return (path, shown, unit, entry.get("mark", ""), source_link(entry.get("source")), entry.get("locator", ""))
+    return str(entry.get("mark", "")), str(entry.get("source", "")), str(entry.get("locator", ""))
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,23 +32,17 @@ TITLE = "perfcore: export-control thresholds on AI chips"
 
 
 class _Slow(NamedTuple):
-    """A section that takes seconds: its title, what makes it, and the module of perfcore it needs."""
+    """A section that takes seconds: its title, and what makes it."""
 
     title: str
     make: Callable[[], Html]
-    needs: str
-
-    @property
-    def is_there(self) -> bool:
-        """Whether this version of perfcore has what it needs."""
-        return find_spec(f"perfcore.{self.needs}") is not None
 
 
-# Sections whose numbers take seconds: predictions of thousands of measurements, searches of plans, claims.
+# Predictions of thousands of measurements, searches of plans, claims.
 SLOW = {
-    "measured": _Slow("Predicted against measured", measured_section, "validation"),
-    "stacking": _Slow("Stacking", stacking_section, "stacking"),
-    "claims": _Slow("Public claims, recomputed", claims_section, "claims"),
+    "measured": _Slow("Predicted against measured", measured_section),
+    "stacking": _Slow("Stacking", stacking_section),
+    "claims": _Slow("Public claims, recomputed", claims_section),
 }
 
 
@@ -85,13 +78,13 @@ def contents_of(designs: Iterable[Path] = (), rules: Iterable[Path] = (), withou
 
 @cache
 def slow_section(name: str) -> Html:
-    """Return one of the sections that take seconds, made once; empty where this version has nothing to show."""
+    """Return one of the sections that take seconds, made once."""
     return SLOW[name].make()
 
 
 def page(contents: Contents, *, live: bool = False, today: date | None = None) -> str:
     """Return the page; ``live`` is the one that ``perfcore serve`` stands behind."""
-    slow = [name for name, one in SLOW.items() if one.is_there and name not in contents.without]
+    slow = [name for name in SLOW if name not in contents.without]
     parts = [
         design_section(contents.entries, live, today or date.today()),
         None if live else map_section(contents.entries),

@@ -67,7 +67,7 @@ class Server(ThreadingHTTPServer):
     @property
     def sections(self) -> list[str]:
         """Return the names of the slow sections that are shown."""
-        return [name for name, one in SLOW.items() if one.is_there and name not in self.contents.without]
+        return [name for name in SLOW if name not in self.contents.without]
 
     @property
     def address(self) -> str:

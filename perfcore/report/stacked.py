@@ -1,8 +1,7 @@
-"""Stacking: how much of a cluster of one chip a cluster of another reaches, where this version can match them."""
+"""Stacking: how much of a cluster of one chip a cluster of another reaches."""
 
 import math
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
 from perfcore import chips
@@ -10,7 +9,7 @@ from perfcore.display import number
 from perfcore.errors import PerfcoreError
 from perfcore.plots.shapes import Frame
 from perfcore.report.chart import axes, legend, marks, picture, points, shape_of, text
-from perfcore.report.markup import EMPTY, Html, details, el, scrolling, section, table
+from perfcore.report.markup import Html, details, el, scrolling, section, table
 
 __all__ = ["stacking_section"]
 
@@ -22,8 +21,6 @@ LEFT, TOP, WIDE, HIGH = 86.0, 84.0, 800.0, 480.0
 def stacking_section() -> Html:
     """Return the curves of some substitutes."""
     found, left_out = _matched()
-    if not found:
-        return EMPTY
     chip, _, count = TARGET.partition(":")
     target = f"{int(count):,} {chips.load(chip).name}"
     intro = el(
@@ -46,7 +43,8 @@ def stacking_section() -> Html:
 
 def _matched() -> tuple[list[dict[str, Any]], list[str]]:
     """Return the answer for each substitute, and why one is left out."""
-    match = import_module("perfcore.stacking").match
+    from perfcore.stacking import match
+
     found, left_out = [], []
     for name in SUBSTITUTES:
         try:
