@@ -12,11 +12,7 @@ import click
 from perfcore import chips, evidence, models, rules, systems
 from perfcore.aloud import read_aloud
 from perfcore.cli import COMMANDS
-<<<<<<< HEAD
-=======
-from perfcore.cli.rules import read_aloud
 from perfcore.design import design_space
->>>>>>> 562cc723d2041148edbf3f987546d61b31ee96bb
 from perfcore.display import number
 from perfcore.formulas import transformer
 from perfcore.items import Item
