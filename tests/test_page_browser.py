@@ -10,8 +10,10 @@ from browser import CHROMIUM, DRIVER, Browser
 from test_serve import DAYS, design_file, running
 
 import perfcore
+from perfcore.display import percent
 from perfcore.report.page import SLOW, Contents, page
 from perfcore.report.server import Server
+from perfcore.terms import FACTS
 
 pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium with chromedriver here")
 SET = """
@@ -64,6 +66,25 @@ def test_sliders_change_the_verdict_to_what_check_says(serving: Server, browser:
     asked = [address for address in browser.requests() if not address.startswith(("data:", "chrome:"))]
     assert asked
     assert [address for address in asked if not address.startswith(serving.address)] == []
+
+
+def test_margins_and_flips_are_those_of_check(serving: Server, browser: Browser, tmp_path: Path) -> None:
+    facts = {"tpp": "2300.5", "applicable_die_area_mm2": "650", "io_bandwidth_gb_s": "", "datacenter": "true"}
+    browser.open(serving.address)
+    browser.wait(SETTLED)
+    for name in ("tpp", "applicable_die_area_mm2", "io_bandwidth_gb_s", "dram_bandwidth_gb_s", "transistors_billion"):
+        browser.run(SET, f"field-{name}", facts.get(name, ""))
+    browser.run(SET, "field-on", "2024-01-01")
+    browser.wait(SETTLED)
+    want = perfcore.check(design_file(tmp_path, {k: v for k, v in facts.items() if v}), on="2024-01-01")
+    tests = [test for finding in want.findings if finding.rule == "us_eccn_3a090" for test in finding.tests]
+    cells = "return [...document.querySelectorAll('#verdict-more tbody tr td:last-child')].map((c) => c.textContent)"
+    assert browser.run(cells) == [percent(test.margin) for test in tests]
+    lines = browser.run("return document.getElementById('verdict-more').textContent")
+    assert want.flips
+    for flip in want.flips:
+        assert f"{FACTS[flip['input']].label} from" in lines
+        assert flip["change"] is None or percent(flip["change"]) in lines
 
 
 def test_the_design_moves_on_the_map(serving: Server, browser: Browser) -> None:

@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 import perfcore
 from perfcore.errors import PerfcoreError
 from perfcore.report import server as module
-from perfcore.report.page import SLOW, Contents
+from perfcore.report.markup import Html, el, section
+from perfcore.report.page import SLOW, Contents, contents_of, slow_section
 from perfcore.report.questions import MOST_BYTES, answer, read_json, read_query
 from perfcore.report.server import Server
 
@@ -44,9 +45,9 @@ class Answer:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Server]:
+def running(contents: Contents | None = None) -> Iterator[Server]:
     """Run a server in a thread, and see that it ends."""
-    server = Server(0, Contents(without=tuple(SLOW)))
+    server = Server(0, contents or Contents(without=tuple(SLOW)))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield server
@@ -154,6 +155,42 @@ def test_without_a_date_there_is_a_timeline(serving: Server) -> None:
     got = post(serving, {"chip": "a800"}).json
     assert got["results"] == json.loads(json.dumps(perfcore.check("a800").to_dict()))["results"]
     assert "Analysis, not legal advice" in got["notice"]
+
+
+def test_rules_of_ones_own_are_asked_too(tmp_path: Path) -> None:
+    bill = tmp_path / "my_bill.toml"
+    bill.write_text(
+        "name = 'A bill'\nlayer = 'proposal'\n[[version]]\nsource = { title = 'A bill' }\n"
+        "[[version.paragraph]]\nid = 'sec. 1'\nall_of = { tpp = { at_least = 1000 } }\n"
+    )
+    contents = contents_of(rules=[bill], without=tuple(SLOW))
+    got = answer({"on": "2024-01-01", "chip": "h20"}, contents.rules)["results"][0]
+    assert got == perfcore.check("h20", on="2024-01-01", rules=bill).to_dict()
+    assert [other["paragraph"] for other in got["also"] if other["rule"] == "my_bill"] == ["sec. 1"]
+
+
+def test_the_page_is_not_kept_waiting_by_a_slow_section(serving: Server) -> None:
+    with serving.making:
+        assert ask(serving, "GET", "/").status == 200
+        assert ask(serving, "GET", "/api/check?chip=h20&on=2024-01-01").status == 200
+
+
+def test_a_slow_section_stands_on_a_page_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def make() -> Html:
+        made.append("once")
+        return section("claims", "Claims", el("p", "made here"))
+
+    slow_section.cache_clear()
+    monkeypatch.setitem(SLOW, "claims", SLOW["claims"]._replace(make=make))
+    with running(Contents(without=("measured", "stacking"))) as server:
+        got = [ask(server, "GET", "/section/claims") for _ in range(3)]
+        assert [one.status for one in got] == [200] * 3
+        assert b"made here" in got[0].body
+        assert ask(server, "GET", "/section/measured").status == 404
+    assert made == ["once"]
+    slow_section.cache_clear()
 
 
 WRONG: list[tuple[bytes, str]] = [

@@ -11,9 +11,11 @@ from perfcore import chips
 from perfcore.errors import PerfcoreError
 from perfcore.fact_pairs import read_facts
 from perfcore.items import Item, item_of
+from perfcore.reader import parse_date
 from perfcore.result import NOTICE
+from perfcore.rules import Rule, effective_dates, shipped
 from perfcore.schema import PACKAGE_METRICS
-from perfcore.verdict import check
+from perfcore.verdict import verdicts, with_facts
 
 __all__ = ["MOST_BYTES", "answer", "read_json", "read_query"]
 
@@ -83,10 +85,11 @@ def read_query(query: str) -> dict[str, Any]:
     return {**named, "facts": fields}
 
 
-def answer(question: Mapping[str, Any]) -> dict[str, Any]:
+def answer(question: Mapping[str, Any], rules: tuple[Rule, ...] | None = None) -> dict[str, Any]:
     """Return the JSON document of ``perfcore check`` for a question.
 
-    Without ``chip`` the facts are those of a design; without ``on`` there is an answer for every version of the rules.
+    Without ``chip`` the facts are those of a design; without ``on`` there is an answer for every version of the rules,
+    which are the shipped ones where none are given.
 
     >>> answer({"on": "2024-01-01", "facts": {"tpp": 4800, "applicable_die_area_mm2": "800"}})["results"][0]["status"]
     'controlled'
@@ -101,9 +104,11 @@ def answer(question: Mapping[str, Any]) -> dict[str, Any]:
         item, more = _chip(question["chip"]), facts
     else:
         item, more = _design(facts), {name: value for name, value in facts.items() if name not in IN_FILE}
-    found = check(item, on=question.get("on"), facts=more)
-    document = found.to_dict()
-    return document if "results" in document else {"results": [document], "notice": NOTICE}
+    in_play = shipped() if rules is None else rules
+    day = question.get("on")
+    days = effective_dates(in_play, item.kind) if day is None else (parse_date(day, "on"),)
+    found = verdicts(with_facts(item, more), days, in_play)
+    return {"results": [verdict.to_dict() for verdict in found], "notice": NOTICE}
 
 
 def _facts(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Server(ThreadingHTTPServer):
         self.contents = contents or Contents()
         self.connections: dict[socket.socket, float | None] = {}  # until when each may take to ask
         self.made: tuple[date, bytes] | None = None
-        self.guard, self.making = threading.Lock(), threading.Lock()
+        self.guard, self.paging, self.making = threading.Lock(), threading.Lock(), threading.Lock()
         try:
             super().__init__((HOST, port), _Handler)
         except (OSError, OverflowError) as problem:
@@ -135,7 +135,7 @@ class Server(ThreadingHTTPServer):
     def page(self) -> bytes:
         """Return the page of today, made once a day."""
         today = date.today()
-        with self.making:
+        with self.paging:
             if self.made is None or self.made[0] != today:
                 self.made = today, page(self.contents, live=True, today=today).encode()
             return self.made[1]
@@ -213,7 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
             return HTML, self.server.section(name)
         if target.path == "/api/check":
             self._same_origin()
-            return JSON, _document(answer(read_query(target.query)))
+            return JSON, _document(answer(read_query(target.query), self.server.contents.rules))
         raise _RefusedError(404, "there is nothing here; the page is at /")
 
     def _post(self) -> tuple[str, bytes]:
@@ -224,7 +224,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _RefusedError(415, f"found {self.headers.get_content_type()[:60]}; allowed: {JSON}")
         raw = self._body()
         self.server.has_asked(self.connection)
-        return JSON, _document(answer(read_json(raw)))
+        return JSON, _document(answer(read_json(raw), self.server.contents.rules))
 
     def _same_origin(self) -> None:
         if self.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
