@@ -200,13 +200,14 @@ def test_hostile_names_stay_text(chip_file: Any) -> None:
     text += f"[[evidence]]\nkeys = ['tpp']\nsource = {quoted}\nlocator = {quoted}\nmark = 'press'\nnote = {quoted}\n"
     others = f"[{{ value = 3, source = {quoted}, note = {quoted} }}]"
     text += f"[[conflict]]\nkey = 'tpp'\nreason = {quoted}\nothers = {others}\n"
-    path = chip_file(text, "a<b>&'c.toml")
+    path = chip_file(text, "a<!--<script>&'c.toml")  # within a script these two would swallow its end
     for is_live in (False, True):
         made = page(contents_of([path], without=tuple(SLOW)), live=is_live, today=TODAY)
         found = Read(made)
         assert "alert(" not in re.sub(r"&lt;script&gt;alert\(1\)|onerror=alert\(2\)|\\u003cscript>alert\(1\)", "", made)
         assert found.tags["script"] == (2 if is_live else 1)
         assert found.tags["img"] == 0
+        assert "<!--" not in made
         assert HOSTILE in "".join(found.text)
         assert not any(name.startswith("on") for _, name, _ in found.attributes)
 

@@ -50,10 +50,12 @@ def running(contents: Contents | None = None) -> Iterator[Server]:
     server = Server(0, contents or Contents(without=tuple(SLOW)))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    yield server
-    server.shutdown()
-    server.close()
-    thread.join(10)
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.close()
+        thread.join(10)
     assert not thread.is_alive()
 
 
@@ -336,6 +338,8 @@ def test_what_a_form_of_another_page_can_send_is_refused(serving: Server, kind: 
 def test_large_bodies_are_refused_unread(serving: Server) -> None:
     got = ask(serving, "POST", "/api/check", b" " * (MOST_BYTES + 1), JSON)
     assert got.status == 413
+    sending = ask(serving, "POST", "/api/check", b" " * 3_000_000, JSON)
+    assert sending.status == 413
     start = f"POST /api/check HTTP/1.1\r\nHost: localhost:{serving.server_port}\r\nContent-Type: application/json\r\n"
     claimed = raw(serving, f"{start}Content-Length: {10**15}\r\n\r\n".encode())
     assert claimed.startswith(b"HTTP/1.0 413 ")

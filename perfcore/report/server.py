@@ -249,10 +249,11 @@ class _Handler(BaseHTTPRequestHandler):
         said = " ".join(line.split())
         with suppress(OSError):
             self._send(status, JSON, _document({"error": said}))
-            self._drain()
+            if self.command == "POST":
+                self._drain()
 
     def _drain(self) -> None:
-        """Read on a little, so that a client that is still sending gets to read why it was refused."""
+        """Read on a little: where the rest of a body is not read, some systems drop the answer with it."""
         self.connection.settimeout(0.5)
         self.connection.shutdown(socket.SHUT_WR)
         for _ in range(64):
