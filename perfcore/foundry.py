@@ -26,6 +26,7 @@ from perfcore.rules import Version
 
 THE_PRESUMPTION = "us_foundry_presumption"
 COUNT = "transistors_billion"
+LAST_YEAR = 9999  # of a calendar date
 # Who makes and packages it: the way out by counting is open to them.
 BY_THE_FABRICATOR: Mapping[str, Value] = {
     "exporter": frozenset({"front_end_fabricator"}),
@@ -118,7 +119,9 @@ def foundry_gate(
     """
     made = processes.load(process)
     name, area, hbm, said = _asked(chip_or_area, high_bandwidth_memory)
-    day = date(whole("year", year, least=1), 7, 1)
+    if whole("year", year) > LAST_YEAR:
+        raise PerfcoreError(f"year: found {year}; allowed: 2025 to {LAST_YEAR}")
+    day = date(int(year), 7, 1)
     version = rules.load(THE_PRESUMPTION).in_force(day)
     if version is None:
         raise PerfcoreError(f"year: found {year}; the presumption takes effect in January 2025; give 2025 or later")

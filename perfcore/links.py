@@ -103,9 +103,11 @@ def _capped(side: Cluster, start: Point, rate: float) -> dict[str, Any]:
     )
     best = other.at(start.chips)
     assert best is not None  # memory and divisions do not depend on the link
+    # Of useful tokens, since the best plan may be one of another batch.
+    slower = start.useful_tokens_per_s / best.useful_tokens_per_s
     return {
         "link_gb_s": rate,
         "slowdown_fixed_plan": kept / start.step_s - 1.0,
-        "slowdown": best.step_s / start.step_s - 1.0,
+        "slowdown": slower - 1.0,
         "plan": plan_words(best.question),
     }

@@ -60,13 +60,24 @@ def link_caps(values: Any) -> tuple[float, ...]:
     return tuple(link_cap("--links", value) for value in values)
 
 
-def batches_of(work: Work, critical_batch: Any) -> tuple[float, ...]:
-    """Return the batches to try: none but the model's own, or with a critical batch up to 32 times that."""
+def batches_of(work: Work, critical_batch: Any, batch_slack: Any) -> tuple[float, ...]:
+    """Return the batches to try: none but the model's own, some a little larger, or up to 32 times it.
+
+    ``batch_slack`` is the share by which a batch may be larger, tried in sixteenths of the batch; with
+    ``critical_batch`` every doubling is tried too.
+
+    >>> batches_of(Work(8192.0, 2048.0), None, 0.125)
+    (2048.0, 2176.0, 2304.0)
+    """
+    if not is_number(batch_slack) or not 0 <= batch_slack <= 1:
+        raise PerfcoreError(f"--batch-slack: found {batch_slack!r}; allowed: a share from 0 to 1")
+    own = work.global_batch
+    larger = [float(round(own * (16 + k) / 16)) for k in range(int(16 * batch_slack + 1e-9) + 1)]
     if critical_batch is None:
-        return ()
+        return tuple(sorted(set(larger))) if len(larger) > 1 else ()
     if not is_number(critical_batch) or not 0 < critical_batch < math.inf:
         raise PerfcoreError(f"--critical-batch: found {critical_batch!r}; allowed: tokens above 0")
-    return tuple(work.global_batch * 2.0**k for k in range(6))
+    return tuple(sorted({*larger, *(own * 2.0**k for k in range(6))}))
 
 
 def prices_of(given: Any, needed: tuple[str, ...]) -> Mapping[str, float]:

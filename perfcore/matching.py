@@ -97,7 +97,10 @@ def fixed_plan(asked: Asked) -> tuple[int | None, float]:
     words = plan_words(asked.point.question)
     given = wanted_of({name: words[name] for name in PARTS if not isinstance(words[name], bool)})
     given["sequence_parallel"] = float(words["sequence_parallel"])
-    side = Cluster(asked.other.base, asked.other.reliability, {**given, **asked.other.given}, asked.other.batches)
+    other = asked.other
+    side = Cluster(
+        other.base, other.reliability, {**given, **other.given}, other.batches, other.critical_batch, other.progress
+    )
     top = side.best(ALL)
     found = side.smallest(asked.useful, asked.most)
     ceiling = 0.0 if top is None else top.useful_tokens_per_s / asked.useful
@@ -107,16 +110,23 @@ def fixed_plan(asked: Asked) -> tuple[int | None, float]:
 def chips_interval(asked: Asked, chips: int | None) -> tuple[int | None, int | None]:
     """Return the chips at both ends of what the predictions of both sides leave open, independent of each other.
 
-    A chip against itself leaves nothing open: what is wrong of one side is wrong of the other.
+    A chip against itself, in one format with one software, leaves nothing open: what is wrong of one side is wrong of
+    the other.
     """
     if asked.same:
         return chips, chips
     width = math.hypot(*(_log_width(question) for question in (asked.point.question, _sample(asked))))
-    if asked.target.base.setting.chip.id == asked.other.base.setting.chip.id:
+    if _errors(asked.target) == _errors(asked.other):
         width = 0.0
     ends = [asked.other.smallest(asked.useful * math.exp(sign * width), asked.most) for sign in (-1.0, 1.0)]
     low, high = (None if end is None else end.chips for end in ends)
     return low, high
+
+
+def _errors(side: Cluster) -> tuple[str, str, str]:
+    """Return what the error of a side's predictions belongs to."""
+    setting = side.base.setting
+    return setting.chip.id, setting.precision.name, setting.software.id
 
 
 def _sample(asked: Asked) -> Question:

@@ -5,6 +5,7 @@ from typing import Any
 
 from perfcore import formulas
 from perfcore.answers import json_of
+from perfcore.errors import PerfcoreError
 from perfcore.given import number, share, whole
 
 
@@ -128,7 +129,11 @@ def multi_patterning(
     euv = number("euv_exposures", euv_exposures, zero=True)
     euv_factor = number("cost_factor_per_euv_exposure", cost_factor_per_euv_exposure)
     euv_kept = share("yield_per_euv_exposure", yield_per_euv_exposure)
-    by_euv = formulas.patterned_wafer_cost_usd(1.0, euv, euv_factor)
-    cost = formulas.patterned_wafer_cost_usd(1.0, masks, factor) / by_euv
-    good = formulas.patterned_yield(1.0, masks, kept) / formulas.patterned_yield(1.0, euv, euv_kept)
-    return Patterning(cost, good, cost / good)
+    try:
+        by_euv = formulas.patterned_wafer_cost_usd(1.0, euv, euv_factor)
+        cost = formulas.patterned_wafer_cost_usd(1.0, masks, factor) / by_euv
+        good = formulas.patterned_yield(1.0, masks, kept) / formulas.patterned_yield(1.0, euv, euv_kept)
+        return Patterning(cost, good, cost / good)
+    except (OverflowError, ZeroDivisionError):
+        said = f"extra_masks: found {masks:g}, and {euv:g} euv_exposures"
+        raise PerfcoreError(f"{said}; allowed: so many that cost and yield are numbers; give fewer") from None

@@ -138,7 +138,7 @@ def padding(
     area = least_area(version, values, allowed)
     now = classify(version, values)
     missing = _missing(values[AREA], area)
-    names = [process] if isinstance(process, str | Path) else list(process) or processes.with_costs()
+    names = _processes(process)
     return Padding(
         chip=item.id,
         on=day,
@@ -153,6 +153,15 @@ def padding(
         costs=() if missing is None else tuple(_cost(name, missing, values[AREA]) for name in names),
         if_added_area_does_not_count=" ".join((now.status, *now.certain)),
     )
+
+
+def _processes(given: Any) -> list[str | Path]:
+    """Return the processes asked for, or all of a known cost."""
+    if isinstance(given, str | Path):
+        return [given]
+    if not isinstance(given, Iterable):
+        raise PerfcoreError(f"process: found {given!r}; allowed: a process or several, such as tsmc_n5")
+    return list(given) or list(processes.with_costs())
 
 
 def _values(item: Item, reading: str) -> Values:

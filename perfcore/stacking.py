@@ -103,6 +103,7 @@ def match(
     save_s: float = SAVE_S,
     restart_s: float = RESTART_S,
     critical_batch: float | None = None,
+    batch_slack: float = 0.0,
     max_chips: int = MOST_CHIPS,
     prices: Mapping[str, float] | None = None,
     beside: str | None = None,
@@ -114,9 +115,10 @@ def match(
 
     Both sides run their best plan of those that agree with ``given`` (tp, pp ...), failures counted. ``link_gb_s``
     caps the substitute's chip link [GB/s, both directions]; ``local_steps`` averages its gradients every so many steps;
-    ``critical_batch`` [tokens] lets both sides take larger batches, whose tokens are worth less; ``prices`` [USD] by
-    chip give the cost. ``beside``, a ``chip:count`` too, takes a part of the batch beside the substitute; ``links`` are
-    caps of the substitute's chip link whose cost is wanted.
+    ``critical_batch`` [tokens] lets both sides take larger batches, whose tokens are worth less; ``batch_slack`` lets
+    them take batches larger by up to that share, whose tokens are worth as much; ``prices`` [USD] by chip give the
+    cost. ``beside``, a ``chip:count`` too, takes a part of the batch beside the substitute; ``links`` are caps of the
+    substitute's chip link whose cost is wanted.
 
     Raises
     ------
@@ -128,12 +130,12 @@ def match(
     known = models.load(model)
     work = work_of(known, global_batch, seq, said)
     kept = Reliability(number_of("failures", failures), number_of("save-s", save_s), number_of("restart-s", restart_s))
-    shared = _Shared(
-        known, work, kept, wanted_of(given), batches_of(work, critical_batch), critical_batch, progress, said
-    )
+    batches = batches_of(work, critical_batch, batch_slack)
+    shared = _Shared(known, work, kept, wanted_of(given), batches, critical_batch, progress, said)
     first = _side(shared, chip, system, software, precision)
     second = _side(shared, with_chip, with_system, with_software, with_precision or precision)
     second.base = _changed(second.base, link_gb_s, local_steps, said)
+    second.given = _unsharded(second.given, local_steps)
     said += _failure_words(kept)
     point = _best_up_to(first, count, said)
     priced = prices_of(prices or {}, (first.base.setting.chip.id, second.base.setting.chip.id))
@@ -180,7 +182,13 @@ def _mixed(asked: Asked, chip: str, count: int, precision: str | None) -> dict[s
     setting = setting_of(chip, None, None, precision, words)
     asked.said.extend(f"{setting.chip.id}: {sentence}" for sentence in words)
     extra = Cluster(replace(asked.other.base, setting=setting, gradient_bytes=None), asked.other.reliability)
-    return fleet_beside(asked.other, extra, count, asked.useful, asked.most)
+    found = fleet_beside(asked.other, extra, count, asked.useful, asked.most)
+    if found is None:
+        asked.said.append(
+            f"beside {count} x {setting.chip.id}: no number of {asked.other.base.setting.chip.id} reaches the target; "
+            "in no sixteenths of the batch do both fleets have a plan that is fast enough"
+        )
+    return found
 
 
 def _changed(base: Question, link_gb_s: float | None, local_steps: int, said: list[str]) -> Question:
@@ -192,9 +200,21 @@ def _changed(base: Question, link_gb_s: float | None, local_steps: int, said: li
     if steps > 1:
         base = replace(base, gradient_bytes=base.soft().gradient_bytes / steps)
         said.append(
-            f"gradients averaged every {steps} steps: their traffic is cut by that; its cost in learning is not counted"
+            f"gradients averaged every {steps} steps: their traffic is cut by that, and each replica keeps all of its "
+            "own optimizer; its cost in learning is not counted"
         )
     return base
+
+
+def _unsharded(given: Mapping[str, float], local_steps: int) -> Mapping[str, float]:
+    """Return the plan asked for, of replicas that differ from step to step: each keeps all of its own optimizer."""
+    if local_steps == 1:
+        return given
+    if given.get("shard", 0.0) != 0.0:
+        raise PerfcoreError(
+            f"--local-steps: found shard {given['shard']:g}; allowed: 0; replicas that differ share no optimizer"
+        )
+    return {**given, "shard": 0.0}
 
 
 def _failure_words(kept: Reliability) -> list[str]:
@@ -241,6 +261,8 @@ def _matched(asked: Asked, count: int) -> Match:
     found = asked.point if asked.same else other.smallest(asked.useful, asked.most)
     fixed, fixed_top = fixed_plan(asked)
     ceiling = top.useful_tokens_per_s / asked.useful
+    if found is None and ceiling >= 1.0:
+        asked.said.append(f"chips: none up to {asked.most} (--max-chips); the ceiling and the curve go beyond that")
     shown = found or top
     chips = None if found is None else count if asked.same else found.chips
     return Match(

@@ -488,6 +488,16 @@ def _run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProces
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
+def test_the_page_shows_what_the_command_prints() -> None:
+    """docs/design.md: the first example, shortened; every line of it but the one with a time is printed."""
+    page = (SPECS.parent / "docs" / "design.md").read_text(encoding="utf-8")
+    asked, *shown = page.split("```text\n$ perfcore design ")[1].split("```")[0].splitlines()
+    ran = _run(*asked.removesuffix("(shortened)").split())
+    printed = ran.stdout.splitlines()
+    assert len(shown) > 30
+    assert [line for line in shown if line and line not in printed and "  grid  " not in line] == []
+
+
 def test_json_and_design_file(tmp_path: Path) -> None:
     out = tmp_path / "best.toml"
     ran = _run("--on", "2024-01-01", "--reticles", "1", "--objective", "decode", "--sweep", "--json", "-o", str(out))

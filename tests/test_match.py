@@ -11,6 +11,7 @@ import sys
 import xml.etree.ElementTree as ET
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 import perfcore
 from perfcore.cli import main
-from perfcore.clusters import Reliability
+from perfcore.clusters import Cluster, Reliability
 from perfcore.errors import PerfcoreError
 from perfcore.links import link_rates
 from perfcore.stacking import Match, match
@@ -141,6 +142,41 @@ def test_local_steps_are_never_slower() -> None:
     assert len(speeds) == 1  # the target's gradients are summed every step
 
 
+SLOW = """
+name = "Servers of eight H100 over 1 GB/s a chip"
+chips_per_node = 8
+[scale_up]
+domain_chips = 8
+per_direction_gb_s = 450
+latency_us = 18
+[scale_out]
+nics_per_node = 8
+per_direction_gb_s = 1
+"""
+
+
+def test_local_steps_are_the_antidote_to_a_slow_network(tmp_path: Path) -> None:
+    """Workarounds, A2: 70B, servers of eight, 4 million tokens, 8,192 chips, 1 GB/s between servers.
+
+    Of the compute 1.4 % is left, and with 500 local steps 88 %. Ours are over the same chips on their own network.
+    """
+    (tmp_path / "slow.toml").write_text(SLOW, encoding="utf-8")
+    asked: dict[str, Any] = {"with_system": str(tmp_path / "slow.toml"), "seq": 4096, "global_batch": 1024}
+    often = match("h100:8192", "h100", "llama3_70b", failures=0, tp=8, pp=1, **asked)
+    assert often.ceiling == pytest.approx(0.014, abs=0.01)
+    seldom = match("h100:8192", "h100", "llama3_70b", failures=0, local_steps=500, **asked)
+    found = {point["chips"]: point for point in seldom.curve}[8192]
+    assert found["ratio"] == pytest.approx(0.88, abs=0.05)
+    assert found["plan"]["shard"] == 0
+
+
+def test_replicas_that_differ_share_no_optimizer() -> None:
+    with pytest.raises(PerfcoreError, match="--local-steps: found shard 1; allowed: 0"):
+        match("h100:16", "h20", MODEL, local_steps=4, **SMALL)
+    found = match("h100:16", "h20", MODEL, local_steps=4, global_batch=32)
+    assert {point["plan"]["shard"] for point in found.curve} == {0}
+
+
 # --- the smallest number, by trying each -----------------------------------------------------------------
 
 
@@ -192,7 +228,10 @@ def test_lower_end_of_the_search_is_below_the_answer(small: Match) -> None:
 
 
 def test_more_than_allowed_is_no_answer() -> None:
-    assert match("h100:16", "h20", MODEL, max_chips=64, **SMALL).chips is None
+    found = match("h100:16", "h20", MODEL, max_chips=8, **SMALL | {"global_batch": 512})
+    assert found.chips is None
+    assert found.ceiling >= 1.0
+    assert any("none up to 8 (--max-chips)" in sentence for sentence in found.assumptions)
 
 
 # --- by hand ---------------------------------------------------------------------------------------------
@@ -254,6 +293,14 @@ def test_fixed_plan_is_never_better() -> None:
         assert found.fixed_plan_ceiling <= found.ceiling
 
 
+def test_fixed_plan_is_never_better_with_larger_batches_either() -> None:
+    """A token of a larger batch is worth as little under the target's plan as under the best one."""
+    found = match("h100:8", "h20", MODEL, global_batch=64, critical_batch=64 * 2048)
+    assert found.fixed_plan_ceiling <= found.ceiling
+    same = match("h100:8", "h100", MODEL, global_batch=64, critical_batch=64 * 2048)
+    assert same.fixed_plan_ceiling <= same.ceiling
+
+
 def test_critical_batch_by_hand() -> None:
     """A token of a batch B is worth (1 + B0/Bc) / (1 + B/Bc) of one of the own batch B0 (McCandlish 2018)."""
     own, tokens = 32, 32 * 2048
@@ -269,6 +316,38 @@ def test_critical_batch_by_hand() -> None:
     assert words["useful_tokens_per_s"] >= plain.target["useful_tokens_per_s"]
     best = max(p["useful_tokens_per_s"] for p in found.curve)
     assert best > max(p["useful_tokens_per_s"] for p in plain.curve)  # a larger batch moves the wall
+
+
+def test_critical_batch_counts_for_the_fixed_plan_too() -> None:
+    """A larger batch lets the target's plan have more replicas, whose tokens are worth less there as well."""
+    plan = {"global_batch": 64, "micro_batch": 4, **REPLICAS}
+    found = match("h100:8", "h20", MODEL, critical_batch=64 * 2048, **plan)
+    best = 0.0
+    for k in range(6):
+        for n in (1, 2, 4, *range(8, 513, 8)):
+            if (64 * 2**k // 4) % n == 0:
+                speed = useful_by_train("h20", n, **plan | {"global_batch": 64 * 2**k})
+                best = max(best, (speed or 0.0) * 2 / (1 + 2**k))
+    assert found.fixed_plan_ceiling * found.target["useful_tokens_per_s"] == pytest.approx(best, rel=1e-12)
+
+
+def test_batch_slack_by_trying_each_batch() -> None:
+    """17/16 and 18/16 of 64 sequences, replicas alone: 68 and 72 have other divisors."""
+    plan = {**REPLICAS, "micro_batch": 1}
+    found = match("h100:8", "h20", MODEL, global_batch=64, batch_slack=0.125, **plan)
+
+    def best(chip: str, n: int) -> float:
+        speeds = [useful_by_train(chip, n, global_batch=b, **plan) for b in (64, 68, 72)]
+        return max(speed or 0.0 for speed in speeds)
+
+    useful = best("h100", 8)
+    assert found.target["useful_tokens_per_s"] == pytest.approx(useful, rel=1e-12)
+    enough = [n for n in counts_up_to(72) if best("h20", n) >= useful]
+    assert found.chips == min(enough)
+    assert found.ceiling == pytest.approx(max(best("h20", n) for n in counts_up_to(72)) / useful, rel=1e-12)
+    plain = match("h100:8", "h20", MODEL, global_batch=64, **plan)
+    assert found.ceiling >= plain.ceiling
+    assert match("h100:8", "h100", MODEL, global_batch=64, batch_slack=0.125, **plan).ratio == 1.0
 
 
 def test_a_tiny_critical_batch_gains_nothing() -> None:
@@ -305,6 +384,16 @@ def test_curve_holds_answer_and_ceiling(small: Match) -> None:
     at = next(point for point in small.curve if point["chips"] == small.ceiling_chips)
     assert at["ratio"] == small.ceiling
     assert all(point["goodput"] == pytest.approx(goodput_by_hand(max(1, point["chips"] / 8))) for point in small.curve)
+
+
+def test_one_chip_in_two_formats_or_with_two_softwares_leaves_something_open() -> None:
+    """Errors of a chip cancel against itself only where format and software are the same too."""
+    capped = match("h100:64", "h100", MODEL, global_batch=512, link_gb_s=100, **REPLICAS | {"tp": 8})
+    assert capped.chips_interval == (capped.chips, capped.chips)
+    for other in ({"with_precision": "fp8"}, {"with_software": "megatron_2021"}):
+        low, high = match("h100:64", "h100", MODEL, global_batch=480, **REPLICAS, **other).chips_interval
+        assert low is not None
+        assert high is None or low < high
 
 
 def test_interval_holds_the_answer(small: Match) -> None:
@@ -348,6 +437,13 @@ def test_a_fleet_beside_another_needs_no_more_than_alone(small: Match) -> None:
     assert small.chips is not None
     assert found.mixed["chips"] < small.chips
     assert found.mixed["step_time_s"] <= found.target["step_time_s"] * (1 + 1e-9)
+
+
+def test_a_fleet_beside_that_does_not_help_is_said() -> None:
+    """One plan a number of chips: 7 chips of the third kind have none of whole sequences in a batch of 4."""
+    found = match("h100:1", "h20", MODEL, beside="a100:7", **SMALL | {"global_batch": 4})
+    assert found.mixed is None
+    assert any("beside 7 x" in sentence for sentence in found.assumptions)
 
 
 def test_mixed_fleet_by_a_loop() -> None:
@@ -446,6 +542,16 @@ def test_tencent_by_the_cap() -> None:
     assert 1 - 1 / (1 + h800) == pytest.approx(lost, abs=0.03)
 
 
+def test_a_cap_is_of_useful_tokens_where_the_batch_may_grow() -> None:
+    """With a cap on the link a larger batch may be best, whose step is longer for more tokens."""
+    caps = (900.0, 300.0, 64.0, 16.0)
+    rows = match("h100:64", "h100", MODEL, global_batch=16, critical_batch=256 * 2048, links=caps).links
+    found = [one["slowdown"] for one in rows]
+    assert found[0] == 0.0
+    assert found == sorted(found)
+    assert all(one["slowdown"] <= one["slowdown_fixed_plan"] + 1e-12 for one in rows)
+
+
 def test_a_cap_above_the_link_changes_nothing() -> None:
     found = match("h100:16", "h20", MODEL, links=(5000.0, 900.0), **SMALL | {"tp": 2})
     assert [one["slowdown"] for one in found.links] == [0.0, 0.0]
@@ -535,6 +641,8 @@ WRONG = [
     (("h100:8", "h20"), {"save_s": -1}, "--save-s"),
     (("h100:8", "h20"), {"restart_s": math.inf}, "--restart-s"),
     (("h100:8", "h20"), {"critical_batch": 0}, "--critical-batch"),
+    (("h100:8", "h20"), {"batch_slack": -0.1}, "--batch-slack"),
+    (("h100:8", "h20"), {"batch_slack": math.nan}, "--batch-slack"),
     (("h100:8", "h20"), {"local_steps": 0}, "--local-steps"),
     (("h100:8", "h20"), {"link_gb_s": 0}, "--link-gb-s"),
     (("h100:8", "h20"), {"link_gb_s": math.nan}, "--link-gb-s"),
@@ -569,6 +677,7 @@ def test_mistakes_are_one_line(capfd: Any, names: tuple[str, str], options: dict
         (("h100:8", "h20"), {"failures": True}),
         (("h100:8", "h20"), {"critical_batch": "big"}),
         (("h100:8", "h20"), {"critical_batch": True}),
+        (("h100:8", "h20"), {"batch_slack": "0.1"}),
         (("h100:8", "h20"), {"local_steps": "x"}),
         (("h100:8", "h20"), {"link_gb_s": "400"}),
         (("h100:8", "h20"), {"links": "900,400"}),
@@ -626,3 +735,14 @@ def test_words_of_failures_and_reliability_at_its_ends() -> None:
     assert 0.0 < Reliability(1e12, 30.0, 300.0).goodput(1e7) < 1e-6
     found = match("h100:8", "h20", MODEL, failures=0, **SMALL)
     assert "failures: none" in found.assumptions
+
+
+def test_fewer_than_a_server() -> None:
+    """One H100 has 989.4/312 = 3.2 times the peak of an A100: it does for two."""
+    assert match("a100:2", "h100", MODEL, **SMALL).chips == 1
+
+
+def test_servers_of_both_fleets_fail() -> None:
+    system = SimpleNamespace(chips_per_node=8)
+    base: Any = SimpleNamespace(setting=SimpleNamespace(system=system))
+    assert Cluster(base, Reliability(1.0, 30.0, 300.0), extra_nodes=5.0).nodes(16) == 7.0

@@ -458,6 +458,10 @@ MISTAKES = [
     (lambda: packages("many"), "dies: found 'many'"),
     (lambda: multi_patterning(-1, 1.1, 0.9), "extra_masks: found -1"),
     (lambda: multi_patterning(1, 0, 0.9), "cost_factor_per_mask: found 0"),
+    (lambda: multi_patterning(1e9, 1.02, 0.99), "extra_masks: found 1e+09"),
+    (lambda: multi_patterning(1e9, 1, 0.5), "extra_masks: found 1e+09"),
+    (lambda: padding("h20", process=5), "process: found 5"),  # type: ignore[arg-type]
+    (lambda: foundry_gate(400.0, "n7", True, 20_000), "year: found 20000"),
     (lambda: envelope("h100", chips_per_rack=0), "chips_per_rack: found 0"),
     (lambda: envelope("910c"), "no fp64 or fp32 rate is known"),
     (lambda: envelope("h100", on="2020-01-01"), "takes effect"),

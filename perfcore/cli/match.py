@@ -44,6 +44,7 @@ DISCLAIMER = "A model of training, not a measurement; docs/match.md says what it
 @click.option("--save-s", type=float, help="Time a checkpoint stops the work [s]. Default: 30.")
 @click.option("--restart-s", type=float, help="Time to restart after a failure [s]. Default: 300.")
 @click.option("--critical-batch", type=float, help="Critical batch [tokens]: larger batches are tried, worth less.")
+@click.option("--batch-slack", type=float, help="Share by which both sides may take a larger batch: 0.25. Default: 0.")
 @click.option("--beside", metavar="CHIP:N", help="Chips of a third kind that take a part of the batch.")
 @click.option("--max-chips", type=int, help="The most chips to use. Default: 10 million.")
 @click.option("--price", multiple=True, metavar="CHIP=USD", help="Price of a chip, for the cost ratio; of each kind.")
@@ -109,9 +110,11 @@ def _lines(found: "Match") -> list[str]:
 def _head(found: "Match") -> list[str]:
     target, chips = found.target, found.chips
     low, high = found.chips_interval
-    answer = "no number of them" if chips is None else f"{chips:,}"
+    none = "none within --max-chips" if found.ceiling >= 1.0 else "no number of them"
+    answer = none if chips is None else f"{chips:,}"
     ends = " to ".join("none" if end is None else f"{end:,}" for end in (low, high))
     fixed = "no number" if found.fixed_plan_chips is None else f"{found.fixed_plan_chips:,}"
+    most = f"at most {found.fixed_plan_ceiling:.2f} of the target" if found.fixed_plan_ceiling else "it does not fit"
     speed = f"step {target['step_time_s']:.4g} s, MFU {target['mfu']:.1%}, goodput {target['goodput']:.1%}"
     lines = [
         styled(f"{found.with_chip} for {target['chips']:,} x {target['chip']}", bold=True),
@@ -119,7 +122,7 @@ def _head(found: "Match") -> list[str]:
         f"  by peak           {found.naive_chips:,} chips; by memory bandwidth {found.naive_chips_by_bandwidth or 0:,}",
         f"  really            {answer}   (80 % interval {ends})",
         *_fewer(found),
-        f"  with the target's plan, more replicas   {fixed}; at most {found.fixed_plan_ceiling:.2f} of the target",
+        f"  with the target's plan, more replicas   {fixed}; {most}",
         f"  ceiling           {found.ceiling:.2f} of the target, at {found.ceiling_chips:,} chips",
         f"  binds             {found.binding}",
     ]
