@@ -10,8 +10,8 @@ from types import ModuleType
 import click
 
 from perfcore import chips, evidence, models, rules, systems
+from perfcore.aloud import read_aloud
 from perfcore.cli import COMMANDS
-from perfcore.cli.rules import read_aloud
 from perfcore.design import design_space
 from perfcore.display import number
 from perfcore.formulas import transformer

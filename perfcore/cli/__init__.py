@@ -25,6 +25,8 @@ COMMANDS = {
     "claims": "Recompute what has been said in public: what holds, what fails.",
     "validate": "Predict a table of measured runs and report the error.",
     "measure": "Measure the roofline of this machine, as a chip file.",
+    "report": "Write everything as one self-contained page.",
+    "serve": "Show the page on this machine, with a form for designs.",
 }
 
 
@@ -72,6 +74,8 @@ def _main() -> None:
     perfcore design --on 2024-01-01 --reticles 1 --objective decode
     perfcore validate my_runs.csv
     perfcore claims h800_nvlink_300         a public claim, recomputed
+    perfcore report -o perfcore.html        everything on one page
+    perfcore serve                          the same, live, with a form for designs
     """
 
 

@@ -9,8 +9,9 @@ import click
 
 from perfcore.chips import Item, load
 from perfcore.cli.check_text import legend, timeline_text, verdict_text
-from perfcore.cli.common import complete_chip, print_json, read_facts
+from perfcore.cli.common import complete_chip, print_json
 from perfcore.errors import PerfcoreError
+from perfcore.fact_pairs import read_facts
 from perfcore.reader import parse_date
 from perfcore.rules import effective_dates, shipped, with_own
 from perfcore.schema import COUNTRY

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
+from perfcore.aloud import COMPARED, more_of, read_aloud, threshold_of
 from perfcore.cli.common import complete_rule, print_json, styled
 from perfcore.display import number, percent, text_table
 from perfcore.errors import PerfcoreError
-from perfcore.quantity import plain, point
 from perfcore.reader import parse_date
 from perfcore.rules import Bound, Paragraph, Rule, Version, from_file, load, shipped
 from perfcore.terms import FACTS
@@ -21,12 +21,6 @@ Examples:
   perfcore rules us_eccn_3a090
   perfcore rules my_bill.toml --catalogue --on 2026-02-01
 """
-COMPARED = {
-    "at_least": "of {} or more",
-    "more_than": "greater than {}",
-    "below": "less than {}",
-    "at_most": "of {} or less",
-}
 
 
 @click.command("rules", epilog=EPILOG)
@@ -155,13 +149,7 @@ def _paragraph(paragraph: Paragraph) -> dict[str, Any]:
 
 
 def _test(bound: Bound) -> dict[str, Any]:
-    return {"metric": bound.metric, "test": bound.test, "threshold": _plain(bound.threshold)}
-
-
-def _plain(threshold: Any) -> Any:
-    if isinstance(threshold, bool):
-        return threshold
-    return list(threshold) if isinstance(threshold, tuple) else plain(point(threshold))
+    return {"metric": bound.metric, "test": bound.test, "threshold": threshold_of(bound)}
 
 
 def _lines(rule: Rule) -> list[str]:
@@ -189,54 +177,5 @@ def _version_lines(version: Version, following: date | None) -> list[str]:
     lines.append(cited)
     for paragraph in version.paragraphs:
         lines.append(f"  {paragraph.id}: {read_aloud(paragraph)}")
-        lines += [f"      {more}" for more in _more(paragraph)]
+        lines += [f"      {more}" for more in more_of(paragraph)]
     return lines
-
-
-def _more(paragraph: Paragraph) -> list[str]:
-    more = [paragraph.text] if paragraph.text else []
-    if paragraph.open_because:
-        when = f"where {_all_of(paragraph.open_if)}: " if paragraph.open_if else ""
-        more.append(f"open: {when}{paragraph.open_because}")
-    more += [f"takes out: {', '.join(paragraph.excludes)}"] if paragraph.excludes else []
-    more += [f"licence requirement: {paragraph.licence}"] if paragraph.licence else []
-    more += [f"then: {paragraph.outcome}"] if paragraph.outcome else []
-    more += [f"otherwise: {paragraph.otherwise}"] if paragraph.otherwise else []
-    return more + [f"condition, not computed: {condition}" for condition in paragraph.conditions]
-
-
-def read_aloud(paragraph: Paragraph) -> str:
-    """Say a paragraph's tests as the law would.
-
-    >>> from perfcore.rules import load
-    >>> read_aloud(load("us_licence_exception_hbm").versions[-1].paragraphs[0])
-    'classified under 3A090.c and memory bandwidth density less than 3.3 GB/s/mm2'
-    """
-    if not any(paragraph.alternatives):
-        return "exists; its numbers are not known"
-    several = zip(paragraph.labels, paragraph.alternatives, strict=True)
-    return "; or ".join((f"({label}) " if label else "") + _all_of(bounds) for label, bounds in several)
-
-
-def _all_of(bounds: tuple[Bound, ...]) -> str:
-    said: list[str] = []
-    previous = ""
-    for bound in bounds:
-        phrase = _bound(bound)
-        if bound.metric == previous:
-            said[-1] += " and " + phrase.removeprefix(FACTS[bound.metric].label).strip()
-        else:
-            said.append(phrase)
-        previous = bound.metric
-    return said[0] if len(said) == 1 else ", ".join(said[:-1]) + " and " + said[-1]
-
-
-def _bound(bound: Bound) -> str:
-    label = FACTS[bound.metric].label
-    if bound.test in COMPARED:
-        unit = FACTS[bound.metric].unit
-        threshold = number(_plain(bound.threshold)) + (f" {unit}" if "GB/s" in unit else "")
-        return f"{label} {COMPARED[bound.test].format(threshold)}"
-    if isinstance(bound.threshold, tuple):
-        return f"{label} {' or '.join(bound.threshold)}"
-    return label if bound.threshold else f"not {label}"
