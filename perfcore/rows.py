@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
+from perfcore.answers import A_CHIP
 from perfcore.items import tpp_of
 from perfcore.quantity import UNKNOWN, ZERO, Interval, Value, common, point
 from perfcore.regions import DENSITY, completed
@@ -21,14 +22,6 @@ INPUTS = frozenset(
 RESULTS = ("tpp", DENSITY, "status", "paragraphs")
 _YES_NO = {"true": True, "yes": True, "1": True, "1.0": True, "false": False, "no": False, "0": False, "0.0": False}
 _UNKNOWN_CELLS = ("", "nan", "na", "n/a", "<na>", "none", "null")
-
-
-# A table lists chips: processors, all of whose formats are digital.
-_A_CHIP: dict[str, Value] = {
-    "digital_processing_units": frozenset({True}),
-    "dominant_function_processing": frozenset({True}),
-    "analog_tops": point(0),
-}
 
 
 class RowError(NamedTuple):
@@ -69,7 +62,7 @@ def read_row(columns: list[str], cells: list[str]) -> tuple[dict[str, Value], li
     values["datacenter"] = _datacenter(row.get("datacenter", ""), wrong)
     if wrong:
         return {}, wrong
-    return completed(values | _A_CHIP), []
+    return completed({**values, **A_CHIP}), []
 
 
 def _number(name: str, row: Mapping[str, str], wrong: list[RowError]) -> Interval:
