@@ -17,6 +17,8 @@ Bytes = NDArray[np.uint8]
 Rows = NDArray[np.bool_]
 
 AREA = "applicable_die_area_mm2"
+__all__ = ["AGAIN", "AREA", "REGION", "Decided", "Designs", "decide"]
+
 REGION = ("tpp", AREA, "io_bandwidth_gb_s", "bits_x_tops_2022", "dram_bandwidth_gb_s")
 # The axes of ``Law.cuts`` that are columns, by the name of the column.
 _CUT_BY = {"tpp": 0, "io_bandwidth_gb_s": 2, "bits_x_tops_2022": 3, "dram_bandwidth_gb_s": 4}
