@@ -94,7 +94,8 @@ def layout_of(source: Path, part_rows: int | None = None) -> Layout:
 
 def _cut(sizes: list[int], part_rows: int) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Give the first row and the row groups of each part."""
-    first, held, groups = 1, 0, []
+    first, held = 1, 0
+    groups: list[int] = []
     for place, size in enumerate(sizes):
         if groups and held + size > part_rows:
             yield first, tuple(groups)
