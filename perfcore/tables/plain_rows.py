@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from perfcore.answers import Answers
 from perfcore.rows import ENDS, INPUTS, UNKNOWN_CELLS, YES_NO
-from perfcore.schema import MOST_DIGITS
+from perfcore.schema import MOST_DIGITS, SMALLEST_NUMBER
 
 EXACT = Context(prec=MOST_DIGITS + 10)
-# Numbers of so few digits need no look at how large they are, and their products fit the context.
-PLAIN = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,9})?")
+# Numbers of so few digits are never too large, and their products fit the context.
+PLAIN = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,18})?")
 AREA = "applicable_die_area_mm2"
 COLUMNS = ("tpp", AREA, "io_bandwidth_gb_s", "bits_x_tops_2022", "dram_bandwidth_gb_s", "datacenter")
 
@@ -41,7 +41,10 @@ def plain(cell: str) -> Decimal | None:
     """
     cell = cell.strip()
     if PLAIN.fullmatch(cell):
-        return Decimal(cell)
+        number = Decimal(cell)
+        if number and number < SMALLEST_NUMBER:
+            raise ValueError(cell)
+        return number
     if cell.lower() in UNKNOWN_CELLS:
         return None
     raise ValueError(cell)
