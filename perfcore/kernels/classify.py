@@ -129,6 +129,27 @@ def _by_rates(io: Floats, bits: Floats, tpp: Floats, cuts: Floats, limits: Float
         out[i] = byte(first * byte(5) + second) | (byte(0) - wrong)
 
 
+def _look_up(table: Bytes, codes: Bytes) -> None:
+    """Put the answer of each cell in its place."""
+    for i in range(codes.shape[0]):
+        codes[i] = table[codes[i]]
+
+
+def _mark(numbers: Floats, limits: Floats, codes: Bytes) -> None:
+    """Mark the rows whose number no quantity can have."""
+    least, most = limits[0], limits[1]
+    byte = np.uint8
+    for i in range(codes.shape[0]):
+        x = numbers[i]
+        codes[i] |= byte(0) - (byte(x > most) | (byte(x < least) & byte(x != 0.0)))
+
+
+def _divide(tpp: Floats, area: Floats, out: Floats) -> None:
+    """Write performance density, NaN where it is undefined or unknown."""
+    for i in range(out.shape[0]):
+        out[i] = tpp[i] / area[i] if area[i] > 0.0 else np.nan
+
+
 def _level(cuts: Floats, number: float) -> int:
     found = 0
     for i in range(cuts.shape[0]):
@@ -221,3 +242,6 @@ densities: Any = compiled(_densities)
 by_density = compiled(_by_density)
 by_rates = compiled(_by_rates)
 by_region = compiled(_by_region)
+look_up = compiled(_look_up)
+mark = compiled(_mark)
+divide = compiled(_divide)

@@ -8,7 +8,19 @@ from numpy.typing import NDArray
 
 from perfcore.answers import STATUSES
 from perfcore.kernels import ready
-from perfcore.kernels.classify import AGAIN, LEAST, MOST, NEAR, Law, by_density, by_rates, by_region
+from perfcore.kernels.classify import (
+    AGAIN,
+    LEAST,
+    MOST,
+    NEAR,
+    Law,
+    by_density,
+    by_rates,
+    by_region,
+    divide,
+    look_up,
+    mark,
+)
 from perfcore.outcome import UNDETERMINED
 from perfcore.terms import FORMATS
 
@@ -66,7 +78,9 @@ def decide(designs: Designs, law: Law) -> Decided:
         if len(again):
             low, high, wrong = _region(designs, again)
             codes[again] = _regions(low, high, designs.fact[again], law, wrong)
-        ends = (tpp, tpp), _densities((tpp, tpp), (area, area))
+        density = np.empty(len(codes))
+        ready(divide, tpp, area, density)
+        ends = (tpp, tpp), (density, density)
     else:
         low, high, wrong = _region(designs, np.arange(len(designs.fact)))
         codes = _regions(low, high, designs.fact, law, wrong)
@@ -96,10 +110,10 @@ def _complete_rows(designs: Designs, law: Law) -> tuple[Bytes, Floats, Floats]:
         read = ("tpp", "io_bandwidth_gb_s", "bits_x_tops_2022")
     table = np.full(256, AGAIN, dtype=np.uint8)
     table[: len(cells)] = cells
-    codes = table[codes]
+    ready(look_up, table, codes)
     for name, numbers in designs.numbers.items():
         if name not in read:
-            codes[unusable(numbers)] = AGAIN
+            ready(mark, numbers, _LIMITS, codes)
     return codes, tpp, area
 
 
@@ -176,8 +190,7 @@ def _densities(tpp: tuple[Floats, Floats], area: tuple[Floats, Floats]) -> tuple
     """Return the ends of performance density, NaN where it is undefined or unknown."""
     with np.errstate(all="ignore"):
         known = (area[0] > 0) & ~((tpp[0] == 0) & np.isinf(tpp[1]))
-        low = np.where(known, tpp[0] / area[1], np.nan)
-        return low, low if tpp[0] is tpp[1] else np.where(known, tpp[1] / area[0], np.nan)
+        return np.where(known, tpp[0] / area[1], np.nan), np.where(known, tpp[1] / area[0], np.nan)
 
 
 def _exact_rows(designs: Designs, law: Law, codes: Bytes) -> None:
