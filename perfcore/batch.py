@@ -88,6 +88,8 @@ def check_table(
         If the table cannot be read or written, or has no column perfcore knows.
     """
     source, target = Path(source), Path(target).resolve() if Path(target).is_symlink() else Path(target)
+    if not target.name:
+        raise PerfcoreError(f"{target}: the output would not be a plain file; give another name")
     side = target.with_name(f"{target.stem}.errors.csv")
     _refuse(source, target, side)
     if workers is not None and workers < 1:

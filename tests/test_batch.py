@@ -149,6 +149,16 @@ def test_the_output_may_not_be_the_input(tmp_path: Path) -> None:
     assert (tmp_path / "in.csv").read_text() == "tpp\n1\n"
 
 
+@pytest.mark.parametrize("target", [".", "/", "folder"])
+def test_the_output_is_a_plain_file(tmp_path: Path, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.csv").write_text("tpp\n1\n")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(PerfcoreError, match="would not be a plain file"):
+        check_table("in.csv", target, ON)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "in.csv"]
+
+
 def test_an_interrupt_leaves_what_was_there(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("tpp\n" + "1\n" * 2500)
     (tmp_path / "out.csv").write_text("an earlier run\n")

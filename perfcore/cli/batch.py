@@ -68,7 +68,7 @@ def _after(target: Path) -> None:
     """Clear the line of progress, and say how to go on with parts that are left."""
     if sys.stderr.isatty():
         click.echo("\r\033[K", nl=False, err=True)
-    kept = count_finished(folder_of(target))
+    kept = count_finished(folder_of(target)) if target.name else 0
     if kept and sys.exc_info()[0] is not None:
         click.echo(f"perfcore: {kept:,} finished parts are kept in {folder_of(target)}; --resume goes on", err=True)
 

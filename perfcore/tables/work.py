@@ -1,6 +1,7 @@
 """A run over a table as tasks: the same work serial, in threads, in processes, or on a Dask cluster."""
 
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
@@ -13,6 +14,7 @@ Task = tuple[Any, ...]
 Work = Callable[..., Summary]
 # A worker that dies is blamed on the tasks it had; so many deaths in a row are no accident.
 RETRIES = 10
+_ADDRESS = re.compile(r"(?:(?:tcp|tls|ws|wss)://)?[^\s:/]+:[0-9]{1,5}")
 
 
 class UnfinishedError(PerfcoreError):
@@ -87,6 +89,8 @@ def _client(scheduler: str) -> Any:
         from distributed import Client
     except ImportError:
         raise PerfcoreError("--scheduler: needs the extra dask; pip install 'perfcore[dask]'") from None
+    if not _ADDRESS.fullmatch(scheduler):
+        raise PerfcoreError(f"--scheduler: found {scheduler[:60]!r}; allowed: tcp://HOST:PORT")
     try:
         return Client(scheduler, timeout=5, set_as_default=False)
     except (OSError, ValueError) as problem:
