@@ -89,10 +89,11 @@ def _client(scheduler: str) -> Any:
         from distributed import Client
     except ImportError:
         raise PerfcoreError("--scheduler: needs the extra dask; pip install 'perfcore[dask]'") from None
+    connect: Any = Client
     if not _ADDRESS.fullmatch(scheduler):
         raise PerfcoreError(f"--scheduler: found {scheduler[:60]!r}; allowed: tcp://HOST:PORT")
     try:
-        return Client(scheduler, timeout=5, set_as_default=False)
+        return connect(scheduler, timeout=5, set_as_default=False)
     except (OSError, ValueError) as problem:
         said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise PerfcoreError(f"--scheduler {scheduler}: no scheduler answers there: {said}") from None
