@@ -28,7 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from perfcore import check_table
-from perfcore.answers import answers_of
+from perfcore.answer_cells import answers_of
 from perfcore.kernels.classify import by_density, by_rates, law_of
 from perfcore.rules import THE_RULE, load
 from perfcore.tables.designs import _LIMITS, AREA, Designs, decide

@@ -6,7 +6,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from perfcore.answers import A_CHIP
+from perfcore.answer_cells import A_CHIP
 from perfcore.items import tpp_of
 from perfcore.quantity import UNKNOWN, ZERO, Interval, Value, common, point
 from perfcore.regions import DENSITY, completed

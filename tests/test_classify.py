@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfcore.answers import STATUSES, answers_of
+from perfcore.answer_cells import STATUSES, answers_of
 from perfcore.kernels.classify import AGAIN, law_of
 from perfcore.outcome import classify
 from perfcore.quantity import UNKNOWN, Interval, Value

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from perfcore.answers import AXES, FACTS, Answers
+from perfcore.answer_cells import AXES, FACTS, Answers
 from perfcore.kernels import compiled
 from perfcore.schema import LARGEST_NUMBER, SMALLEST_NUMBER
 

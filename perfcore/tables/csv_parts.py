@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from perfcore.answers import Answers, answers_of
+from perfcore.answer_cells import Answers, answers_of
 from perfcore.errors import PerfcoreError, suggestion
 from perfcore.outcome import Outcome, classify
 from perfcore.quantity import Interval, Value

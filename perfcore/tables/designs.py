@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from perfcore.answers import STATUSES
+from perfcore.answer_cells import STATUSES
 from perfcore.kernels import ready
 from perfcore.kernels.classify import (
     AGAIN,
@@ -62,7 +62,7 @@ class Decided(NamedTuple):
 def decide(designs: Designs, law: Law) -> Decided:
     """Decide what the compiled loops can.
 
-    >>> from perfcore.answers import answers_of
+    >>> from perfcore.answer_cells import answers_of
     >>> from perfcore.kernels.classify import law_of
     >>> from perfcore.rules import load
     >>> law = law_of(answers_of(load("us_eccn_3a090").versions[1]))

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from perfcore import __version__
-from perfcore.answers import STATUSES, Answers, answers_of, code_of
+from perfcore.answer_cells import STATUSES, Answers, answers_of, code_of
 from perfcore.errors import PerfcoreError
 from perfcore.outcome import classify
 from perfcore.quantity import Interval

@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from perfcore.answers import Answers
+from perfcore.answer_cells import Answers
 from perfcore.rows import ENDS, INPUTS, UNKNOWN_CELLS, YES_NO
 from perfcore.schema import MOST_DIGITS, SMALLEST_NUMBER
 

@@ -4,7 +4,6 @@ The cells are found and decided by the same engine as one chip is; tables of des
 a row. An answer is a whole number: the place of the status, and a bit for each paragraph certainly met.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import product
@@ -60,15 +59,6 @@ class Answers(NamedTuple):
         """Return status and paragraphs of an answer."""
         met = tuple(p for place, p in enumerate(self.paragraphs) if code >> place & 1)
         return STATUSES[code >> len(self.paragraphs)], met
-
-
-def level(cuts: tuple[Fraction, ...], number: Fraction) -> int:
-    """Return the level of a number.
-
-    >>> level((Fraction(1600), Fraction(2400)), Fraction(2400))
-    2
-    """
-    return bisect_right(cuts, number)
 
 
 def answers_of(version: Version | None) -> Answers | None:
