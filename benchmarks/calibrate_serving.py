@@ -221,10 +221,10 @@ def half_width(lines: list[tuple[str, ...]]) -> float:
 
 
 def intervals(lines: list[tuple[str, ...]], path: Path | None) -> None:
-    """Print, and write if asked, the 80 % interval of each kind of prediction."""
+    """Print, and write if asked, the 80 % interval of each kind of prediction; mixtures of experts are one of them."""
     text = INTERVAL_HEAD
-    for kind in ("known", "new_chip", "new_engine"):
-        mine = [one for one in lines if one[6] == kind]
+    for kind in ("known", "new_chip", "new_engine", "moe"):
+        mine = [one for one in lines if kind == (one[6] if one[7] == "dense" else "moe")]
         width = half_width(mine)
         ends = (np.exp(-width), np.exp(width))
         print(f"{kind:12} 80 % interval {ends[0]:.3f} to {ends[1]:.3f} of the prediction, {len(mine)} rows")
@@ -235,13 +235,14 @@ def intervals(lines: list[tuple[str, ...]], path: Path | None) -> None:
 
 INTERVAL_HEAD = """\
 # Measured over predicted time of serving, by what was known beforehand, when a model, a chip or an engine was left out
-# of the fit: as wide as it must be for 80 % of the rows to lie inside, sources weighed.
+# of the fit: as wide as it must be for 80 % of the rows to lie inside, sources weighed. Mixtures of experts have one of
+# their own, whatever was known of engine and chip: their rows are few, and lie farther off.
 # Written by benchmarks/calibrate_serving.py --leave-out FILE --write.
 
 """
 INTERVAL_TAIL = """\
 [[evidence]]
-keys = ["known", "new_chip", "new_engine"]
+keys = ["known", "new_chip", "new_engine", "moe"]
 source = "perfcore_calibration"
 locator = "benchmarks/calibrate_serving.py --leave-out"
 mark = "derived"
@@ -263,8 +264,10 @@ def write(cases: list[Case], fitted: dict[str, dict[str, float]]) -> None:
         mine = [case for case in cases if engine_of(case) == engine]
         chips = sorted({known_id(case.question.setting.chip) for case in mine})
         sources = sorted({case.source for case in mine})
+        formats = sorted({case.question.setting.precision.name for case in mine})
         block = ["[fitted]", *(f"{name} = {value:.3f}" for name, value in constants.items()), "", "[fit]"]
-        block += [f"rows = {len(mine)}", f"sources = {quoted(sources)}", f"chips = {quoted(chips)}"]
+        block += [f"rows = {len(mine)}", f"sources = {quoted(sources)}"]
+        block += [f"chips = {quoted(chips)}", f"formats = {quoted(formats)}"]
         block += [f"residual = {fmean(abs(error(case, constants)) for case in mine):.3f}", ""]
         block += ["[[evidence]]", 'keys = ["fitted", "fit"]', 'source = "perfcore_calibration"']
         block += ['locator = "benchmarks/calibrate_serving.py --write"', 'mark = "derived"']

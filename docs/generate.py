@@ -1,6 +1,5 @@
 """Write the pages that follow from code and specs: ``python docs/generate.py``. A test says when they are stale."""
 
-import csv
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -13,10 +12,12 @@ import click
 from perfcore import chips, evidence, models, rules, systems
 from perfcore.cli import COMMANDS
 from perfcore.cli.rules import read_aloud
+from perfcore.design import design_space
 from perfcore.display import number
 from perfcore.formulas import transformer
 from perfcore.items import Item
 from perfcore.plots import inline_roofline
+from perfcore.plots.regions import inline_regions
 from perfcore.quantity import plain
 from perfcore.readings import metrics_of
 from perfcore.regions import density
@@ -186,34 +187,6 @@ def plain_value(value: object) -> object:
     return f"{value['low']} to {value['high']}" if isinstance(value, dict) else value
 
 
-def published_page() -> str:
-    """Return the published claims that differ from perfcore's answer, each with the reason."""
-    with (HERE.parent / "tests" / "published" / "classification.csv").open(encoding="utf-8", newline="") as file:
-        claims = list(csv.DictReader(file))
-    agreeing = sum(claim["agrees"] == "yes" for claim in claims)
-    parts = ["# Published claims", "", "Written by `docs/generate.py` from `tests/published/classification.csv`."]
-    parts += [
-        "",
-        f"Of {len(claims)} published claims of TPP, performance density or control status, {agreeing} agree with",
-    ]
-    parts += ["perfcore within 1 % (density 2 %) and on the same side of every line; they are tests. The others:", ""]
-    rows = []
-    for claim in claims:
-        if claim["agrees"] != "yes":
-            said = [claim["tpp"], claim["performance_density"], claim["status"], claim["paragraphs"]]
-            rows.append(
-                [
-                    claim["claim"],
-                    claim["chip_as_published"],
-                    "; ".join(filter(None, said)),
-                    claim["reason"],
-                    claim["source"],
-                ]
-            )
-    parts.append(table(["claim", "chip", "said", "why it differs", "source"], rows))
-    return "\n".join(parts) + "\n"
-
-
 def _beside(name: str) -> ModuleType:
     """Return a module of this folder, however this file was loaded."""
     if str(HERE) not in sys.path:
@@ -226,11 +199,13 @@ PAGES: dict[str, Callable[[], str]] = {
     "terms.md": terms_page,
     "rules.md": rules_page,
     "catalogue.md": catalogue_page,
-    "published.md": published_page,
+    "claims.md": lambda: _beside("claims_page").page(),
     "validation.md": lambda: _beside("validation_page").page(),
     "serving_validation.md": lambda: _beside("serving_page").page(),
     "kernels.md": lambda: _beside("kernels_page").page(),
+    "silicon.md": lambda: _beside("silicon_page").page(),
     "validation.svg": lambda: _beside("validation_plot").picture(),
+    "design.svg": lambda: inline_regions(design_space("2024-01-01", objective="prefill")),
     "roofline.svg": lambda: inline_roofline(roofline("a100", "a800", "h800", "h20", "h200")),
 }
 

@@ -209,12 +209,13 @@ def _groups() -> list[str]:
 def _intervals() -> list[str]:
     rows = []
     for kind, words in (
-        ("known", "engine and chip known"),
-        ("new_chip", "engine known, not on this chip"),
-        ("new_engine", "engine not known"),
+        ("known", "engine and chip known, dense"),
+        ("new_chip", "engine known, not on this chip, dense"),
+        ("new_engine", "engine not known, dense"),
+        ("moe", "mixture of experts, whatever is known"),
     ):
-        some = [line for line in left_out() if line["kind"] == kind]
-        low, high = ratios(kind)
+        some = [line for line in left_out() if kind == (line["kind"] if line["moe"] == "dense" else "moe")]
+        low, high = ratios(kind, float(kind == "moe"))
         inside = sum(low <= 1.0 / (1.0 + _off(line)) <= high for line in some) / len(some)
         rows.append((words, f"{low:.3f} to {high:.3f}", str(len(some)), percent(inside)))
     return [

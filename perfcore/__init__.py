@@ -10,21 +10,28 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from perfcore import chips, formulas, models, rules, systems, terms, ufuncs
+    from perfcore import chips, claims, formulas, models, rules, systems, terms, ufuncs
     from perfcore.batch import check_table
     from perfcore.errors import PerfcoreError
     from perfcore.inference import infer
     from perfcore.rooflines import roofline
+    from perfcore.stacking import match
     from perfcore.training import train
     from perfcore.validation import validate
     from perfcore.verdict import check
 
 __version__ = "0.1.0"
-__all__ = ["PerfcoreError", "check", "check_table", "chips", "formulas", "infer", "models", "roofline", "rules"]
-__all__ += ["systems", "terms", "train", "ufuncs", "validate"]
+__all__ = ["PerfcoreError", "check", "check_table", "chips", "claims", "formulas", "infer", "match", "models"]
+__all__ += ["roofline", "rules", "systems", "terms", "train", "ufuncs", "validate"]
 
 _HOMES = {"check": "verdict", "check_table": "batch", "PerfcoreError": "errors"}
-_HOMES |= {"infer": "inference", "roofline": "rooflines", "train": "training", "validate": "validation"}
+_HOMES |= {
+    "infer": "inference",
+    "match": "stacking",
+    "roofline": "rooflines",
+    "train": "training",
+    "validate": "validation",
+}
 
 
 def __getattr__(name: str) -> Any:

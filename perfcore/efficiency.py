@@ -121,7 +121,8 @@ def for_chip(chip_id: str, mode: str = "fitted") -> Efficiency:
     for generation, (chips, _) in _heads().items():
         if chip_id in chips:
             return for_generation(generation, mode)
-    said = f"no generation is known for {chip_id}, so all of its efficiencies are the mean over families (default)"
+    name = chip_id or "the chip of a file"
+    said = f"no generation is known for {name}, so all of its efficiencies are the mean over families (default)"
     return replace(for_generation(DEFAULT, mode), assumptions=(said,))
 
 

@@ -46,21 +46,27 @@ class EngineFile:
         """Return the time to start an all-reduce [s]."""
         return float(self.structure["all_reduce_us"]) * MICRO
 
-    def record(self, chunk_tokens: float | None = None) -> Engine:
-        """Return the record the formulas read; ``chunk_tokens`` instead of the engine's own."""
+    def record(self, chunk_tokens: float | None = None, bits: int = 16) -> Engine:
+        """Return the record the formulas read; ``chunk_tokens`` instead of the engine's own, products in ``bits``.
+
+        The time of an expert that was fitted in one format only is the neutral one in others.
+        """
         s, c = self.structure, self.constants
+        fitted_in = int(s["expert_bits"])
+        expert_us = c["expert_us"] if fitted_in in (0, bits) else neutral()["expert_us"]
         return Engine(
             stream_efficiency=c["stream_efficiency"],
             layer_s=c["layer_us"] * MICRO,
             sequence_s=c["sequence_us"] * MICRO,
             kv_efficiency=c["kv_efficiency"],
             expert_factor=c["expert_factor"],
-            expert_s=c["expert_us"] * MICRO,
+            expert_s=expert_us * MICRO,
             step_s=float(s["step_us"]) * MICRO,
             exchange_s=float(s["exchange_us"]) * MICRO,
             host_layer_s=float(s["host_layer_us"]) * MICRO,
             host_reduce_s=float(s["host_reduce_us"]) * MICRO,
             repeated_kv_bytes_s=float(s["repeated_kv_gb_s"]) * GIGA,
+            splits_depth=float(s["splits_depth"]),
             fitted_tiles=float(s["fitted_tiles"]),
             whole_context=float(s["whole_context"]),
             chunk_tokens=float(chunk_tokens or s["chunk_tokens"]),

@@ -60,7 +60,7 @@ def leaves(document: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, A
     """Yield each number of a file (intervals whole) with its path, and the datacenter fact."""
     for key, value in document.items():
         here = f"{path}.{key}" if path else key
-        if key in ("evidence", "conflict", "aliases", "used_in", "default_for"):
+        if key in ("evidence", "conflict", "aliases", "used_in", "default_for", "variants"):
             continue
         if isinstance(value, list):
             for place, entry in enumerate(value, 1):

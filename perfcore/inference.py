@@ -212,7 +212,7 @@ def _asked_words(best: Loaded, static: bool) -> dict[str, Any]:
 def _speeds(best: Loaded, static: bool) -> dict[str, Any]:
     """Return times and rates, each with its interval."""
     asked = best.question
-    low, high = ratios(evidence_of(asked.setting))
+    low, high = ratios(evidence_of(asked.setting), asked.model.experts)
     step_of = ServingQuestion.decode if static else ServingQuestion.continuous
     first, token = total_s(asked.prefill()), best.step_s
     first_spread, spread = _spread(asked, ServingQuestion.prefill), _spread(asked, step_of)

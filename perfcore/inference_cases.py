@@ -90,7 +90,7 @@ def predict(row: Row, number: int, mode: str) -> Prediction:
         raise SkippedError(f"the time implies {roofline_s / case.measured_s:.0%} of what bandwidth and peak allow")
     setting = case.question.setting
     evidence = evidence_of(setting)
-    low, high = sorted(case.in_quantity(time_s * ratio) for ratio in ratios(evidence))
+    low, high = sorted(case.in_quantity(time_s * ratio) for ratio in ratios(evidence, case.question.model.experts))
     return Prediction(
         number=number,
         row_id=case.row_id,

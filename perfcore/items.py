@@ -159,6 +159,15 @@ def _system_problems(document: Mapping[str, Any]) -> list[Problem]:
     return found
 
 
+def _process_problems(document: Mapping[str, Any]) -> list[Problem]:
+    found = []
+    for place, entry in enumerate(document.get("reported_yield", ()), 1):
+        if not 0 < entry.get("die_yield", 1) <= 1:
+            said = f"found {entry['die_yield']}; allowed: a share above 0 and at most 1"
+            found.append((f"reported_yield.{place}.die_yield", said))
+    return found
+
+
 def _no_more(_: Mapping[str, Any]) -> list[Problem]:
     return []
 
@@ -168,6 +177,7 @@ _CHECKS = {
     "part": _chip_problems,
     "memory": _memory_problems,
     "system": _system_problems,
+    "process": _process_problems,
 }
 
 

@@ -158,9 +158,13 @@ def efficiency_of(chip: Item, mode: str = "fitted") -> efficiency.Efficiency:
     measured = chip.document.get("measured", {}).get("gemm_share")
     if measured is None or known_id(chip):
         return known
-    share = min(1.0, float(measured))
-    said = (f"products reach {share:.2f} of the peak, as measured; attention {known.attention:.2f}, as elsewhere",)
-    return replace(known, gemm_16bit=share, gemm_8bit=share, gemm_4bit=share, assumptions=said)
+    share = float(measured)
+    if share > 1.0:
+        raise PerfcoreError(
+            f"{chip.path}: measured.gemm_share: found {share:g}; allowed: a share of the peak, at most 1"
+        )
+    words = f"products reach {share:.2f} of the peak, as measured; attention {known.attention:.2f}, as elsewhere"
+    return replace(known, gemm_16bit=share, gemm_8bit=share, gemm_4bit=share, assumptions=(words,))
 
 
 def attention_speed(generation: str, kernel: str) -> float:

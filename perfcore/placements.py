@@ -84,7 +84,7 @@ def placed(
         peak_flop_s=rate_of(item, precision.format, end) * share,
         wide_flop_s=rate_of(item, wide_format(item, precision.format), end) * share,
         formats=serving.formats(),
-        engine=engine.record(),
+        engine=engine.record(None, precision.bits),
         soft=soft.record(True, precision.fused_experts),
     )
     trained = replace(

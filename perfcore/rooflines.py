@@ -111,7 +111,7 @@ def roofline(
     items = list({item.path: item for item in map(_chip, chips)}.values())  # a chip that is named twice is one
     if not items:
         raise PerfcoreError("found no chip; name at least one, such as h20")
-    texts = [memory] if isinstance(memory, str) else list(memory)
+    texts: list[Any] = list(memory) if isinstance(memory, list | tuple) else [memory]
     swaps: list[Swap | None] = [None, *map(read_swap, texts)]
     joined = systems.load(system) if system is not None else None
     known = models.load(model) if model is not None else None
@@ -193,6 +193,8 @@ def _precision(item: Item, given: str | None) -> Precision | None:
     if given is None:
         form = next((form for form in ("bf16", "fp16", *FORMATS) if form in has and form in names()), None)
         return find_exactly(form) if form else None
+    if not isinstance(given, str):
+        raise PerfcoreError(f"--precision: found {given!r}; allowed: a name")
     kind = find_exactly(given)
     rate_of(item, kind.format, strict=True)
     return kind

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from perfcore.errors import suggestion
+from perfcore.silicon_terms import PROCESS_NUMBERS, RACK, REPORTED_YIELD
 from perfcore.speed_terms import MODEL_KEYS
 from perfcore.terms import FACTS, FORMATS, MARKS, TERMS
 
@@ -94,7 +95,12 @@ CHIP: Shape = {
     "die": dict.fromkeys(("role", "count", "area_mm2", "transistor", "process", "transistors_billion", "note")),
     "cache": dict.fromkeys(("name", "capacity_mb", "bandwidth_gb_s", "note")),
     "memory": dict.fromkeys(("type", "stacks", "bandwidth_gb_s", "capacity_gb", "note")),
-    "link": dict.fromkeys(("name", "count", "bandwidth_gb_s", "shipped_gb_s", "to_volatile_memory", "note")),
+    "link": dict.fromkeys(
+        (
+            *("name", "count", "bandwidth_gb_s", "shipped_gb_s", "silicon_count", "silicon_gb_s", "reported_gb_s"),
+            *("to_volatile_memory", "note"),
+        )
+    ),
     "power": dict.fromkeys(("tdp_w",)),
     "clock": dict.fromkeys(("boost_mhz",)),
     "measured": MEASURED,
@@ -103,18 +109,20 @@ CHIP: Shape = {
 }
 # A part of a package as programs see it, such as one of the two dies of an MI250X.
 PART: Shape = {**CHIP, **dict.fromkeys(("part_of", "parts"))}
-NETWORK = ("chips_per_node", "scale_up", "scale_out", "host")
+NETWORK = ("chips_per_node", "scale_up", "scale_out", "host", "rack")
 SYSTEM: Shape = {
     **dict.fromkeys(("name", "vendor", "aliases", "note", "launched", *SYSTEM_FACTS)),
     **dict.fromkeys(("default_for", "chips_per_node")),
     "scale_up": dict.fromkeys(("name", "domain_chips", "per_direction_gb_s", "latency_us", "topology", "note")),
     "scale_out": dict.fromkeys(("name", "nics_per_node", "per_direction_gb_s", "latency_us", "topology", "note")),
     "host": dict.fromkeys(("name", "per_direction_gb_s", "note")),
+    "rack": dict.fromkeys(RACK),
     "facts": dict.fromkeys(SETTABLE_FACTS),
     **CITED,
 }
 PROCESS: Shape = {
-    **dict.fromkeys(("name", "vendor", "aliases", "note", "launched", *PROCESS_FACTS)),
+    **dict.fromkeys(("name", "vendor", "aliases", "note", "launched", "variants", *PROCESS_FACTS, *PROCESS_NUMBERS)),
+    "reported_yield": dict.fromkeys(REPORTED_YIELD),
     "facts": dict.fromkeys(SETTABLE_FACTS),
     **CITED,
 }
@@ -126,20 +134,6 @@ MEMORY: Shape = {
 }
 MODEL: Shape = {
     **dict.fromkeys(("name", "vendor", "aliases", "note", "launched", *MODEL_KEYS)),
-    **CITED,
-}
-
-_CONSTANTS = ("overlap", "elementwise_factor", "attention_factor", "link_factor")
-_STRUCTURE = (
-    *("attention_version", "tensor_overlap", "data_overlap", "gradient_bytes", "pipeline_overlap", "logit_bytes"),
-    *("fused_experts", "deduplicated", "expert_factor", "launch_us", "single_network_port", "straggler"),
-    *("slice_straggler", "embedding_layers", "interleaving"),
-)
-SOFTWARE: Shape = {
-    **dict.fromkeys(("name", "aliases", "note", "frameworks", "default_for", "measured_site", "storage")),
-    "structure": dict.fromkeys(_STRUCTURE),
-    **{table: dict.fromkeys(_CONSTANTS) for table in ("neutral", "neutral_width", "fitted")},
-    "fit": dict.fromkeys(("rows", "sources", "residual", "note")),
     **CITED,
 }
 

@@ -1,5 +1,6 @@
 """The search: every legal plan's time and memory by the fused kernels, and the best that fits."""
 
+import itertools
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -152,9 +153,11 @@ def _fill_by_storage(
 ) -> None:
     """Fill costs and memory; what a software keeps may depend on sharding and the pipeline, so a group at a time."""
     shard_column, pp_column = _columns("shard", "pp")
-    kinds = np.stack((np.minimum(plans[:, shard_column], 1.0), np.minimum(plans[:, pp_column], 2.0)))
-    for shard, stages in sorted({(float(a), float(b)) for a, b in kinds.T}):
-        rows = np.flatnonzero((kinds[0] == shard) & (kinds[1] == stages))
+    shards, pipes = np.minimum(plans[:, shard_column], 1.0), np.minimum(plans[:, pp_column], 2.0)
+    for shard, stages in itertools.product((0.0, 1.0), (1.0, 2.0)):
+        rows = np.flatnonzero((shards == shard) & (pipes == stages))
+        if not len(rows):
+            continue
         plan = base.plan._replace(shard=shard, pp=stages)
         kept = replace(base, plan=plan, embedding_layers=0.0).storage()
         some, mine = np.empty((len(costs), len(rows))), np.empty(len(rows))

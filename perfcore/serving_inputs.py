@@ -43,13 +43,13 @@ def limit_of(time_per_token: float | None, batch: int | None) -> float | None:
 
 def lengths_of(known: ModelFile, prompt: Any, output: Any, prefix: Any, said: list[str]) -> tuple[int, int, int]:
     """Return the tokens of prompt, output and cached prefix."""
-    for label, value in (("input", prompt), ("output", output)):
-        if value is None:
-            said.append(f"{label}: {USUAL_TOKENS} tokens")
-    counts = [
-        whole(label, USUAL_TOKENS if value is None else value, most=MOST)
+    given = [
+        None if value is None else whole(label, value, most=MOST)
         for label, value in (("--input", prompt), ("--output", output))
     ]
+    usual = _usual_tokens(known.max_seq, given)
+    said += [f"{label}: {usual} tokens" for label, one in zip(("input", "output"), given, strict=True) if one is None]
+    counts = [usual if one is None else one for one in given]
     kept = whole("--prefix", prefix, 0, MOST)
     if kept >= counts[0]:
         raise PerfcoreError(f"--prefix: found {kept}; allowed: less than the {counts[0]} tokens of --input")
@@ -57,6 +57,13 @@ def lengths_of(known: ModelFile, prompt: Any, output: Any, prefix: Any, said: li
         most = f"{known.name} takes at most {known.max_seq:.0f} tokens"
         raise PerfcoreError(f"--input and --output: found {sum(counts)} tokens together; {most}; give less")
     return counts[0], counts[1], kept
+
+
+def _usual_tokens(longest: float | None, given: list[int | None]) -> int:
+    """Return the tokens taken for what is not given: as usual, or what a model of short contexts leaves for it."""
+    missing = given.count(None)
+    left = 0 if longest is None else int(longest) - sum(one or 0 for one in given)
+    return min(USUAL_TOKENS, left // missing) if missing and left >= missing else USUAL_TOKENS
 
 
 def setting_of(

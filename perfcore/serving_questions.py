@@ -77,7 +77,7 @@ class ServingQuestion:
     @property
     def engine(self) -> Engine:
         """Return the record of the engine."""
-        return self.setting.software.record(self.chunk_tokens)
+        return self.setting.software.record(self.chunk_tokens, self.setting.precision.bits)
 
     @property
     def machine(self) -> Machine:

@@ -9,6 +9,7 @@ from typing import Any
 
 from perfcore import efficiency
 from perfcore.chips import normal
+from perfcore.engine_schema import SOFTWARE
 from perfcore.errors import PerfcoreError, suggestion
 from perfcore.formulas.records import Software
 from perfcore.formulas.storage import (
@@ -23,7 +24,7 @@ from perfcore.formulas.storage import (
     Storage,
 )
 from perfcore.reader import SPECS, read_toml, report
-from perfcore.schema import SOFTWARE, problems_of
+from perfcore.schema import problems_of
 
 __all__ = ["SoftwareFile", "default_for", "find", "for_framework", "ids", "load"]
 

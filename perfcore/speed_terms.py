@@ -113,6 +113,9 @@ ENGINE_KEYS = {
     "repeated_kv_gb_s": Term(
         "share", "GB/s", "rate at which each head of a group reads the same KV cache again; 0: it is read once"
     ),
+    "formats": Term("words", "", "number formats of the measured rows"),
+    "splits_depth": Term("yes_no", "", "the library splits K of narrow products over idle multiprocessors"),
+    "expert_bits": Term("share", "bit", "format in which the time of an expert was fitted; 0: any"),
     "fitted_tiles": Term("yes_no", "", "matrix products are compiled for their shapes, as DeepGEMM's are"),
     "whole_context": Term("yes_no", "", "every step reads the KV cache of the full length"),
     "chunk_tokens": Term("whole", "token", "most tokens of a step"),

@@ -49,8 +49,10 @@ def read_swap(text: str) -> Swap:
     PerfcoreError
         If there is no such part, or the number of stacks is none.
     """
-    name, colon, count = text.partition(":")
     allowed = "a part of the catalogue and a number of stacks, such as hbm3e:6"
+    if not isinstance(text, str):
+        raise PerfcoreError(f"--memory: found {text!r}; allowed: {allowed}")
+    name, colon, count = text.partition(":")
     if colon and not (count.isascii() and count.isdigit() and 1 <= int(count) <= MOST_STACKS):
         said = f"--memory: found {count[:20]!r} stacks in {text[:40]!r}"
         raise PerfcoreError(f"{said}; allowed: a whole number from 1 to {MOST_STACKS}, as in hbm3e:6")
@@ -126,7 +128,8 @@ def _said(part: Item, stacks: int) -> str:
     run = _as_operated(kind)
     if basis == "as operated" or not run:
         return said
-    return f"{said}; products run {kind} at {float(min(run)):g} to {float(max(run)):g} GB/s a stack"
+    low, high = float(min(run)), float(max(run))
+    return f"{said}; products run {kind} at {low:g}{f' to {high:g}' if high > low else ''} GB/s a stack"
 
 
 def _as_operated(generation: str) -> list[Fraction]:

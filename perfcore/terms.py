@@ -1,5 +1,7 @@
 """The vocabulary: one name for a formula argument, a spec key, a table column, a CLI label and a JSON key."""
 
+from perfcore.design_terms import DESIGN_KEYS
+from perfcore.silicon_terms import SILICON_KEYS
 from perfcore.speed_terms import (
     CALIBRATION_KEYS,
     ENGINE_KEYS,
@@ -219,6 +221,13 @@ KEYS = {
     "bandwidth_gb_s": Term(
         "number", "GB/s", "bandwidth: of all memory, of one stack, of a cache as a whole, or both ways of one link"
     ),
+    "silicon_count": Term("count", "", "links of the die, when more than the part has"),
+    "silicon_gb_s": Term(
+        "number",
+        "GB/s",
+        "rate a link could run at by its die, both directions, when above what it can be programmed to",
+    ),
+    "reported_gb_s": Term("number", "GB/s", "rate of a link as its seller or the press prints it, when another"),
     "shipped_gb_s": Term("number", "GB/s", "rate a link ships at, when below what it can be programmed to"),
     "to_volatile_memory": Term("yes_no", "", "the link leads to volatile memory and does not count"),
     "capacity_gb": Term("number", "10^9 B", "memory capacity"),
@@ -249,7 +258,7 @@ KEYS = {
     "threshold": Term("number", "", "the number a rule compares with"),
 }
 
-KEYS |= CALIBRATION_KEYS | ENGINE_KEYS | MEASURED_KEYS | ROOFLINE_KEYS
+KEYS |= CALIBRATION_KEYS | ENGINE_KEYS | MEASURED_KEYS | ROOFLINE_KEYS | SILICON_KEYS | DESIGN_KEYS
 TERMS = FACTS | KEYS | MODEL_KEYS | {name: Term("number", "10^12/s", f"{name} format") for name in FORMATS}
 
 

@@ -107,9 +107,9 @@ def train(
     said: list[str] = []
     known = models.load(model)
     said += [f"model: {sentence}" for sentence in known.assumptions]
-    work = _work(known, global_batch, seq, said)
-    setting = _setting(chip, system, software, precision, said)
-    wanted = _wanted(given)
+    work = work_of(known, global_batch, seq, said)
+    setting = setting_of(chip, system, software, precision, said)
+    wanted = wanted_of(given)
     ranks = whole("--chips", chips, most=MOST_CHIPS) * setting.devices
     if setting.devices > 1:
         said.append(f"degrees of the plan count devices: {setting.devices} a chip, {ranks} in all")
@@ -132,7 +132,7 @@ def _whole_plan(wanted: Mapping[str, float]) -> bool:
     return {"tp", "pp", "recompute"} <= set(wanted) and bool({"dp", "cp"} & set(wanted))
 
 
-def _work(known: ModelFile, global_batch: int | None, seq: int | None, said: list[str]) -> Work:
+def work_of(known: ModelFile, global_batch: int | None, seq: int | None, said: list[str]) -> Work:
     """Return sequence and batch, the model's own where they are not given."""
     length = float(whole("--seq", seq, most=MOST)) if seq is not None else known.seq
     where = "of the model's own training"
@@ -153,7 +153,7 @@ def _work(known: ModelFile, global_batch: int | None, seq: int | None, said: lis
     return Work(length, batch)
 
 
-def _setting(
+def setting_of(
     chip: str, system: str | None, software_name: str | None, precision: str | None, said: list[str]
 ) -> Setting:
     for label, name in (("--system", system), ("--software", software_name), ("--precision", precision)):
@@ -188,7 +188,7 @@ NUMBERS = ("tp", "pp", "vp", "cp", "dp", "ep", "micro_batch", "shard", "sequence
 LIMITS = {"shard": (0, 3), "sequence_parallel": (0, 1)}
 
 
-def _wanted(given: Mapping[str, float | str | None]) -> dict[str, float]:
+def wanted_of(given: Mapping[str, float | str | None]) -> dict[str, float]:
     """Return the given parts of a plan as numbers."""
     unknown = [name for name in given if name not in (*NUMBERS, "recompute")]
     if unknown:

@@ -23,11 +23,13 @@ PAGES = (
     "terms.md",
     "rules.md",
     "catalogue.md",
-    "published.md",
+    "claims.md",
     "validation.md",
     "validation.svg",
     "roofline.svg",
+    "design.svg",
     "kernels.md",
+    "silicon.md",
 )
 
 

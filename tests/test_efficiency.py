@@ -243,3 +243,9 @@ def test_wrong_names_are_answered() -> None:
         efficiency.for_generation("nvidia_hoper")
     with pytest.raises(PerfcoreError, match="mode: found 'netural'; allowed: fitted, neutral; did you mean neutral"):
         efficiency.shared("netural")
+
+
+def test_a_file_without_a_generation_is_not_called_nothing() -> None:
+    """The chip of a user's file has no known id, and the sentence about it must read without one."""
+    (said,) = efficiency.for_chip("").assumptions
+    assert said.startswith("no generation is known for the chip of a file, so ")

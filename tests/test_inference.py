@@ -548,3 +548,36 @@ def test_help_has_examples() -> None:
     printed = run("--help")
     assert printed.returncode == 0
     assert "perfcore infer deepseek_v3 --chip h800 --chips 32" in printed.stdout
+
+
+def test_the_interval_of_a_mixture_of_experts_is_wider() -> None:
+    """Of 25 of their speeds 8 lay inside the interval of dense models when their model was left out of the fit."""
+    dense, experts = (
+        perfcore.infer(model, "h200", 8, batch=64, precision="fp8", tp=8) for model in ("llama3_70b", "deepseek_v3")
+    )
+    assert dense.evidence == experts.evidence == "known"
+    spans = [one.time_per_token_interval_s[1] / one.time_per_token_interval_s[0] for one in (dense, experts)]
+    assert spans[0] < 1.4 < 1.8 < spans[1]
+
+
+def test_lengths_that_are_not_given_fit_the_model() -> None:
+    """GPT-2 takes 1,024 tokens: half of them each, or what the one that is given leaves."""
+    both = perfcore.infer("gpt2_xl", "v100", 1, batch=1)
+    assert (both.input, both.output) == (512, 512)
+    assert "input: 512 tokens" in both.assumptions
+    one = perfcore.infer("gpt2_xl", "v100", 1, batch=1, input=1000)
+    assert (one.input, one.output) == (1000, 24)
+    with pytest.raises(PerfcoreError, match="tokens together; GPT-2 XL takes at most 1024"):
+        perfcore.infer("gpt2_xl", "v100", 1, batch=1, input=1024)
+
+
+def test_the_time_of_an_expert_fitted_in_four_bits_is_not_carried_to_others() -> None:
+    used = engines.load("trtllm_2025")
+    assert used.record(None, 4).expert_s == pytest.approx(used.constants["expert_us"] * 1e-6)
+    assert used.record(None, 8).expert_s == used.record().expert_s == engines.neutral()["expert_us"] * 1e-6
+
+
+def test_no_step_of_the_h20_jumps_where_the_vector_kernel_ends() -> None:
+    """Four sequences against five: a fourth more work at most, 6 % of it the cache."""
+    four, five = (infer("llama3_70b", "h20", 8, batch=n, input=8192, output=1024, tp=8).decode_step_s for n in (4, 5))
+    assert four <= five < 1.06 * four

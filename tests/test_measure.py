@@ -460,3 +460,13 @@ def test_mistakes_are_one_line(arguments: tuple[str, ...], says: str, monkeypatc
     assert isinstance(mistake, PerfcoreError)
     assert str(mistake).startswith(says)
     assert len(mistake.lines) == 1
+
+
+def test_a_share_of_products_above_the_peak_is_refused_where_it_is_used(tmp_path: Path) -> None:
+    path = tmp_path / "edited.toml"
+    path.write_text(
+        'name = "Edited"\n[peak_dense_tflops]\nfp32 = 0.3\n[memory]\nbandwidth_gb_s = 30\ncapacity_gb = 24\n'
+        '[measured]\nkind = "cpu"\ngemm_share = 7\n'
+    )
+    with pytest.raises(PerfcoreError, match="gemm_share: found 7; allowed: a share of the peak, at most 1"):
+        perfcore.infer("llama3.2_1b", str(path), 1, batch=1, input=16, output=4, precision="fp32")

@@ -269,6 +269,19 @@ def test_other_memory() -> None:
     assert perfcore.roofline("h20", memory="hbm3e").results[1].memory.stacks == 6  # as many as the chip has
 
 
+def test_one_rate_of_products_is_no_range() -> None:
+    """One product of the catalogue runs HBM4: its rate stands alone."""
+    after = perfcore.roofline("h20", memory="hbm4:6").results[1]
+    said = next(sentence for sentence in after.assumptions if sentence.startswith("memory:"))
+    assert said.endswith("products run HBM4 at 2750 GB/s a stack")
+
+
+@pytest.mark.parametrize("given", [{"memory": 5}, {"memory": [5]}, {"precision": 5}])
+def test_what_is_no_text_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(PerfcoreError, match="found 5; allowed: "):
+        perfcore.roofline("h100", **given)
+
+
 def test_a_part_without_capacity_leaves_it_unknown() -> None:
     after = perfcore.roofline("h20", memory=["jedec_hbm4:6"], model="llama3_8b").results[1]
     assert after.memory.capacity_gb is None

@@ -54,6 +54,7 @@ FREE = Engine(
     host_layer_s=0.0,
     host_reduce_s=0.0,
     repeated_kv_bytes_s=0.0,
+    splits_depth=0.0,
     fitted_tiles=0.0,
     whole_context=0.0,
     chunk_tokens=1e9,
@@ -701,22 +702,52 @@ def test_replicas_do_not_slow_each_other(model: Model) -> None:
     assert seconds(model, step, A100, USUAL, dp=2.0) == seconds(model, step, A100, USUAL)
 
 
+def even(model: Model) -> Model:
+    """Return a model without logits whose layers come out even on four stages."""
+    layers = model.layers - model.layers % 4
+    dense = layers if model.dense_layers == model.layers else model.dense_layers
+    return model._replace(layers=layers, dense_layers=dense, vocab=0.0)
+
+
+NO_HOPS = A100._replace(link_latency_s=0.0, link_bytes_s=math.inf, network_latency_s=0.0, network_bytes_s=math.inf)
+NO_QUEUES = USUAL._replace(sequence_s=0.0, step_s=0.0)
+
+
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("stages", [2.0, 4.0])
 def test_stages_take_turns(model: Model, stages: float) -> None:
-    """So many times the batch: each part passes all layers like the batch on one stage, but for hand-overs.
+    """So many times the batch: each part passes all layers like the batch on one stage, but for hand-overs."""
+    one = seconds(even(model), decode(16.0, 1000.0), NO_HOPS, NO_QUEUES)
+    many = seconds(even(model), decode(16.0 * stages, 1000.0), NO_HOPS, NO_QUEUES, pp=stages)
+    assert many == pytest.approx(one, rel=CLOSE)
 
-    Where layers do not divide, all wait for the fullest stage: the time of its layers for each stage.
-    """
-    machine = A100._replace(link_latency_s=0.0, link_bytes_s=math.inf)
-    engine = USUAL._replace(sequence_s=0.0)
-    one = seconds(model, decode(16.0, 1000.0), machine, engine)
-    many = seconds(model, decode(16.0 * stages, 1000.0), machine, engine, pp=stages)
-    if model.layers % stages == 0:
-        assert many == pytest.approx(one, rel=CLOSE)
-    else:
-        waiting = math.ceil(model.layers / stages) * stages / model.layers
-        assert one < many < one * waiting
+
+def test_stages_wait_for_the_fullest() -> None:
+    """80 layers on 64 stages: some have two, so that 64 parts take 128 layers' time; one sequence alone takes 80."""
+    model = LLAMA2_70B._replace(vocab=0.0)
+    one = seconds(model, decode(16.0, 1000.0), NO_HOPS, NO_QUEUES)
+    many = seconds(model, decode(16.0 * 64, 1000.0), NO_HOPS, NO_QUEUES, pp=64.0)
+    assert many == pytest.approx(one * 128 / 80, rel=CLOSE)
+    alone = seconds(model, decode(1.0, 1000.0), NO_HOPS, NO_QUEUES)
+    assert seconds(model, decode(1.0, 1000.0), NO_HOPS, NO_QUEUES, pp=64.0) == pytest.approx(alone, rel=CLOSE)
+
+
+def test_stages_wait_for_the_one_with_the_logits() -> None:
+    """8 parts of a batch each pass the last of 8 stages, with 10 of 80 layers and all the logits."""
+    bare = seconds(LLAMA2_70B._replace(vocab=0.0), decode(16.0, 1000.0), NO_HOPS, NO_QUEUES)
+    logits = seconds(LLAMA2_70B, decode(16.0, 1000.0), NO_HOPS, NO_QUEUES) - bare
+    many = seconds(LLAMA2_70B, decode(16.0 * 8, 1000.0), NO_HOPS, NO_QUEUES, pp=8.0)
+    assert many == pytest.approx(bare + 8 * logits, rel=1e-9)
+
+
+def test_parts_of_a_prompt_wait_for_the_fullest_stage() -> None:
+    """Four prompts on 3 stages of 80 layers: 80 for the first, and 27 for each that follows."""
+    model = LLAMA2_70B._replace(vocab=0.0)
+    first = serving.prefill_step(model, plan(), 1.0, 512.0, 0.0, HALF, NO_HOPS, NO_QUEUES)
+    all_four = serving.prefill_step(model, plan(pp=3.0), 4.0, 512.0, 0.0, HALF, NO_HOPS, NO_QUEUES)
+    parts = serving.prefill_step(model, plan(), 4.0 / 3.0, 512.0, 0.0, HALF, NO_HOPS, NO_QUEUES)
+    assert serving.total_s(first) < serving.total_s(all_four)
+    assert serving.total_s(all_four) == pytest.approx(serving.total_s(parts) * (80 + 2 * 27) / 80, rel=CLOSE)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -806,6 +837,13 @@ def test_roofline_of_a_dense_decode_step() -> None:
     assert roofline(LLAMA3_8B, decode(16.0, 1000.0), 1.0, math.inf) == pytest.approx(flop, rel=CLOSE)
 
 
+def test_roofline_reads_a_tied_embedding_as_the_head() -> None:
+    """Without a second matrix the one there is must be read for the logits."""
+    tied = LLAMA3_8B._replace(tied_embeddings=1.0)
+    weights = 2 * (8030261248 - 128256 * 4096)
+    assert roofline(tied, decode(1.0, 0.0), math.inf, 1.0) == pytest.approx(weights, rel=CLOSE)
+
+
 def test_roofline_of_prefill_counts_the_logits_of_the_last_token_alone() -> None:
     matrices = 8030261248 - 2 * 128256 * 4096 - 65 * 4096
     flop = 1000 * 2 * matrices + 2 * 128256 * 4096 + 1000 * 500 * 32 * 4 * 32 * 128
@@ -861,3 +899,13 @@ def test_the_roofline_is_the_greater_bound_and_is_shared_by_ranks() -> None:
     memory, compute = roofline(LLAMA3_8B, step, math.inf, 2e12), roofline(LLAMA3_8B, step, 1e15, math.inf)
     assert roofline(LLAMA3_8B, step, 1e15, 2e12) == max(memory, compute)
     assert roofline(LLAMA3_8B, step, 1e15, math.inf, tp=4.0) == pytest.approx(compute / 4, rel=CLOSE)
+
+
+def test_depth_is_split_over_idle_multiprocessors() -> None:
+    """16 rows by 1,280 columns are 10 tiles of 16 x 128; 78 units take 7 parts of each, K / 7 and the fill of 110."""
+    split = gemm.split_flop(16.0, 1280.0, 8192.0, 1.0, 78.0)
+    assert split == pytest.approx(1.6 * 78 * 2 * 16 * 128 * (8192 / 7 + 110), rel=CLOSE)
+    assert split < gemm.few_rows_flop(16.0, 1280.0, 8192.0, 1.0, 78.0)
+    wide = (16.0, 28672.0, 8192.0, 1.0, 78.0)  # 224 tiles: no unit stands idle
+    assert gemm.split_flop(*wide) == gemm.few_rows_flop(*wide)
+    assert gemm.split_flop(16.0, 1280.0, 8192.0, 1.0, 0.0) == gemm.few_rows_flop(16.0, 1280.0, 8192.0, 1.0, 0.0)

@@ -142,7 +142,8 @@ def test_all_rates_twice_and_no_starts_are_half_the_time(asked: ServingQuestion)
     """Of what the chips do; what the host does stays."""
     none = dict.fromkeys(STARTS, 0.0)
     doubled = {rate: 2 * getattr(asked.machine, rate) for rate in RATES}
-    engine = asked.engine._replace(exchange_s=0.0, host_layer_s=0.0, repeated_kv_bytes_s=0.0)
+    host = dict.fromkeys(("exchange_s", "host_layer_s", "layer_s", "expert_s"), 0.0)
+    engine = asked.engine._replace(**host, repeated_kv_bytes_s=0.0)
     for step in loads(asked):
         found = [
             serving_step(asked.model, asked.plan, step, asked.setting.formats(), machine, engine)

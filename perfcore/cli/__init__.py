@@ -20,6 +20,9 @@ COMMANDS = {
     "roofline": "Show ridge points, levels of memory, and a model's operations under them.",
     "train": "Predict a training step on N chips; search the plan.",
     "infer": "Predict serving on N chips: first token, time per token, throughput, memory.",
+    "match": "How many of one chip train a model as fast as N of another.",
+    "design": "Explore chip designs under a rule: feasible region, the best of each, Pareto front.",
+    "claims": "Recompute what has been said in public: what holds, what fails.",
     "validate": "Predict a table of measured runs and report the error.",
     "measure": "Measure the roofline of this machine, as a chip file.",
 }
@@ -65,7 +68,10 @@ def _main() -> None:
     perfcore roofline h100 h20 --model llama3_70b
     perfcore train llama3_405b --chip h100 --chips 16384 --global-batch 2048 --seq 8192
     perfcore infer llama3_70b --chip h20 --chips 8 --precision fp8
+    perfcore match h100:16384 --with h20 --model llama3_405b
+    perfcore design --on 2024-01-01 --reticles 1 --objective decode
     perfcore validate my_runs.csv
+    perfcore claims h800_nvlink_300         a public claim, recomputed
     """
 
 

@@ -108,7 +108,7 @@ def _lines(found: "Inference") -> list[str]:
                 f"batch {one['batch']:,.6g}: {plan_text(one['plan'])}"
                 for one in found.alternatives
             ]
-            or ["  none that fits"]
+            or ["  no other fits"]
         ),
         "",
         "assumed",

@@ -6,6 +6,7 @@ FILL = 110.0  # elements of K that filling and draining a tile's pipeline costs
 MEMORY_SHARE = 0.9  # of the datasheet bandwidth that a GEMM streams at
 ARRAY = 128.0  # side of a systolic array
 LOWEST_TILE = 8.0 / 5.0  # time of a tile of 16 x 128 over that of its FLOP at the full rate
+MOST_PARTS = 8.0  # K is split into
 VECTOR_ROWS, VECTOR_COST = 4.0, 8.0  # rows of a vector kernel at most; its time over that of full tensor cores
 
 
@@ -106,6 +107,35 @@ def few_rows_flop(m: float, n: float, k: float, batch: float, units: float) -> f
     lowest = LOWEST_TILE * tile_flop(m, n, k, batch, 16.0, 128.0, units)
     tiled = min(compute_flop(m, n, k, batch, units), units * min(min(wide, even), min(low, lowest)))
     return min(tiled, VECTOR_COST * 2.0 * batch * m * n * k) if m <= VECTOR_ROWS else tiled
+
+
+def split_flop(m: float, n: float, k: float, batch: float, units: float) -> float:
+    """Return what ``few_rows_flop`` does where a library may split K over up to 8 units that would stand idle [FLOP].
+
+    Only tiles of 32 and 16 rows are split; adding the parts up costs no time of its own.
+
+    Examples
+    --------
+    One tile of 16 x 128 on 100 units, split over 8: K / 8 and the fill.
+
+    >>> split_flop(16.0, 128.0, 8000.0, 1.0, 100.0) == 1.6 * 100 * 2 * 16 * 128 * (1000 + FILL)
+    True
+    >>> split_flop(1024.0, 8192.0, 8192.0, 1.0, 100.0) == few_rows_flop(1024.0, 8192.0, 8192.0, 1.0, 100.0)
+    True
+    """
+    whole = few_rows_flop(m, n, k, batch, units)
+    if units <= 0.0:
+        return whole
+    columns = batch * math.ceil(n / 128.0)
+    low = 1.30 * _split_tile_flop(columns * math.ceil(m / 32.0), k, 32.0, units)
+    lowest = LOWEST_TILE * _split_tile_flop(columns * math.ceil(m / 16.0), k, 16.0, units)
+    return min(whole, units * min(low, lowest))
+
+
+def _split_tile_flop(tiles: float, k: float, rows: float, units: float) -> float:
+    """Return the FLOP of the busiest unit, K cut into as many parts as idle units allow."""
+    parts = min(max(1.0, math.floor(units / tiles)), MOST_PARTS)
+    return math.ceil(tiles * parts / units) * 2.0 * rows * 128.0 * (k / parts + FILL)
 
 
 def gemm_bytes(m: float, n: float, k: float, batch: float, element_bytes: float) -> float:

@@ -124,6 +124,7 @@ class Engine(NamedTuple):
     host_layer_s: float  # the host needs at least that long for a layer; 0 with graphs or compiled programs
     host_reduce_s: float  # and for the all-reduces of a layer
     repeated_kv_bytes_s: float  # rate at which heads of a group read the same KV cache again; 0: it is read once
+    splits_depth: float  # 1: the library splits K of narrow products over idle multiprocessors
     fitted_tiles: float  # 1: products are compiled for their shapes; 0: a library's tiles
     whole_context: float  # 1: every step reads the KV cache of the full length (static buckets)
     chunk_tokens: float  # most tokens of a step

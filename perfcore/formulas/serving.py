@@ -76,7 +76,7 @@ def passes(plan: Plan, step: Tokens, engine: Engine) -> Passes:
     --------
     Half of 10,000 prompt tokens and 1,000 sequences, at most 2,048 in a pass: 2.7 of them on average.
 
-    >>> engine = Engine(*[0.0] * 13, 2048.0, *[0.0] * 2)
+    >>> engine = Engine(*[0.0] * 14, 2048.0, *[0.0] * 2)
     >>> found = passes(Plan(1.0, 2.0, *[1.0] * 15), Tokens(1000.0, 500.0, 10000.0, 500.0, 0.0), engine)
     >>> round(found.number, 1), round(found.each.sequences, 1), round(found.each.prompt, 1)
     (2.7, 186.2, 1861.8)
@@ -87,32 +87,65 @@ def passes(plan: Plan, step: Tokens, engine: Engine) -> Passes:
     return Passes(Tokens(sequences / count, step.context, prompt / count, step.prompt_length, step.prefix), count)
 
 
+def layers_of_fullest_stage(model: Model, plan: Plan) -> float:
+    """Return the layers of the fullest stage over those of a mean one; stages hold whole layers.
+
+    Examples
+    --------
+    Of 61 layers on 4 stages one has 16:
+
+    >>> round(layers_of_fullest_stage(Model(61.0, *[0.0] * 23), Plan(1.0, 4.0, *[1.0] * 15)), 4)
+    1.0492
+    """
+    return math.ceil(model.layers / plan.pp) * plan.pp / model.layers
+
+
+def queue_s(model: Model, plan: Plan, sequences: float, layers_s: float, logits_s: float) -> float:
+    """Return how long the parts of a step queue at the slowest stage [s]; 0 while there are too few to fill the stages.
+
+    A step takes all stages one after the other, or all its parts through the slowest: one of the fullest, or the last
+    with the logits, which takes fewer layers where they do not come out even.
+
+    Examples
+    --------
+    80 layers of 1 s each on 64 stages, with 64 sequences under way or one: two layers a stage, 128 s.
+
+    >>> llama, stages = Model(80.0, *[0.0] * 23), Plan(1.0, 64.0, *[1.0] * 15)
+    >>> queue_s(llama, stages, 64.0, 80.0, 0.0), queue_s(llama, stages, 1.0, 80.0, 0.0)
+    (48.0, 0.0)
+    """
+    layer = layers_s / model.layers
+    fullest = math.ceil(model.layers / plan.pp) * layer
+    last = math.floor(model.layers / plan.pp) * layer + logits_s
+    return max(0.0, min(plan.pp, sequences) * max(fullest, last) - layers_s - logits_s)
+
+
 def serving_step(model: Model, plan: Plan, step: Tokens, formats: Formats, machine: Machine, engine: Engine) -> Served:
     """Return one step through all layers for the tokens of one rank.
 
     With ``plan.pp`` stages each works on a part of the batch at a time, so a token passes all layers in the time that
-    part takes, every stage waiting for the one with the most layers; a part of too many tokens takes several passes.
-    The weights of a layer are read once for each.
+    part takes, and waits where a stage is slower than the others; a part of too many tokens takes several passes. The
+    weights of a layer are read once for each.
     """
     part, count = passes(plan, step, engine)
     dense = model.dense_layers / model.layers
-    waiting = math.ceil(model.layers / plan.pp) * plan.pp / model.layers  # for the fullest stage
     time = Served(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     if dense > 0.0:
         layer = served_layer(model, plan, part, 0.0, formats, machine, engine)
-        time = add(time, layer, waiting * count * model.dense_layers)
+        time = add(time, layer, count * model.dense_layers)
     if dense < 1.0:
         layer = served_layer(model, plan, part, 1.0, formats, machine, engine)
-        time = add(time, layer, waiting * count * (model.layers - model.dense_layers))
+        time = add(time, layer, count * (model.layers - model.dense_layers))
     ends = part.prompt / part.prompt_length if part.prompt > 0.0 else 0.0
-    logits = head_s(model, plan, part.sequences + ends, formats, machine, engine)
+    logits = count * head_s(model, plan, part.sequences + ends, formats, machine, engine)
+    queue = queue_s(model, plan, step.sequences, total_s(time), logits)
     hops = 0.0
     if plan.pp > 1.0:
         near = 1.0 if plan.tp * plan.pp <= machine.domain else 0.0
         sent = 2.0 * (part.sequences + part.prompt) * model.hidden
         hops = plan.pp * point_to_point_time_s(sent, near, machine)
     host = engine.step_s * count + engine.sequence_s * step.sequences
-    return add(time, Served(count * logits, 0.0, 0.0, 0.0, count * hops, host), 1.0)
+    return add(time, Served(logits, 0.0, 0.0, 0.0, count * hops + queue, host), 1.0)
 
 
 def prefill_step(
@@ -128,7 +161,7 @@ def prefill_step(
     """Return the prefill of ``prompts`` at once, with nothing before or after them.
 
     Of m parts (whole prompts, or chunks of one) the first passes all p stages, and one part follows after another:
-    m + p - 1 times that of one stage, the pipeline's bubble included [1]_.
+    m - 1 times the fullest stage more, the pipeline's bubble included [1]_.
 
     References
     ----------
@@ -138,7 +171,7 @@ def prefill_step(
     parts = float(max(1.0, max(min(plan.pp, prompts), math.ceil(tokens / engine.chunk_tokens))))
     full = Tokens(0.0, 0.0, tokens * plan.pp / parts, prompt, prefix)  # a part for each stage
     one = serving_step(model, plan, full, formats, machine, engine)
-    return add(one, one, (parts - 1.0) / plan.pp)
+    return add(one, one, (parts - 1.0) / plan.pp * layers_of_fullest_stage(model, plan))
 
 
 def mean_context(prompt: float, output: float, engine: Engine) -> float:
@@ -146,7 +179,7 @@ def mean_context(prompt: float, output: float, engine: Engine) -> float:
 
     Examples
     --------
-    >>> mean_context(100.0, 50.0, Engine(*[0.0] * 16)), mean_context(100.0, 50.0, Engine(*[1.0] * 16))
+    >>> mean_context(100.0, 50.0, Engine(*[0.0] * 17)), mean_context(100.0, 50.0, Engine(*[1.0] * 17))
     (125.0, 150.0)
     """
     return prompt + output if engine.whole_context == 1.0 else prompt + 0.5 * output
@@ -158,11 +191,8 @@ def kv_bytes_per_token(model: Model, plan: Plan, formats: Formats) -> float:
 
 
 def kv_bytes_per_sequence(model: Model, plan: Plan, length: float, formats: Formats) -> float:
-    """Return the bytes of KV cache of a sequence of ``length`` tokens on the fullest rank; some layers keep a window.
-
-    Stages hold whole layers: of 61 on 4 stages, 16.
-    """
-    uneven = math.ceil(model.layers / plan.pp) * plan.pp / model.layers
+    """Return the bytes of KV cache of a sequence of ``length`` tokens on the fullest rank; windows keep less."""
+    uneven = layers_of_fullest_stage(model, plan)
     return uneven * kv_bytes_per_token(model, plan, formats) * cached_tokens(model, length)
 
 
@@ -281,7 +311,9 @@ def roofline_step_s(
     """
     tokens = step.sequences + step.prompt
     ranks = plan.tp * plan.pp
-    weights = weight_bytes(model, plan, formats) - 2.0 * model.vocab * model.hidden / ranks
+    weights = weight_bytes(model, plan, formats)
+    if not (model.tied_embeddings > 0.0 and plan.pp == 1.0):  # a tied embedding is read, as the head
+        weights -= 2.0 * model.vocab * model.hidden / ranks
     if model.experts > 0.0:
         group = tokens * plan.ep / plan.tp if plan.ep > 1.0 else tokens
         idle = 1.0 - distinct_experts(1.0, model.top_k / model.experts, group)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from perfcore.formulas.activations import kv_heads_per_rank
 from perfcore.formulas.collectives import all_reduce_time_s, expert_exchange_time_s
 from perfcore.formulas.decode_attention import cache_bytes, score_flop
-from perfcore.formulas.gemm import VECTOR_ROWS, few_rows_flop, soft_max
+from perfcore.formulas.gemm import VECTOR_ROWS, few_rows_flop, soft_max, split_flop
 from perfcore.formulas.layer import GROUPED, flash_time_s, seen_tokens
 from perfcore.formulas.products import IMBALANCE
 from perfcore.formulas.records import Engine, Formats, Machine, Model, Plan
@@ -47,7 +47,7 @@ def stream_s(moved: float, machine: Machine, engine: Engine) -> float:
 
     Examples
     --------
-    >>> machine, engine = Machine(*[100.0] * 16), Engine(0.5, *[0.0] * 15)
+    >>> machine, engine = Machine(*[100.0] * 16), Engine(0.5, *[0.0] * 16)
     >>> stream_s(100.0, machine, engine)
     2.0
     """
@@ -78,7 +78,10 @@ def product_s(
     if engine.fitted_tiles == 1.0 and rows > VECTOR_ROWS:
         flop = tiled_flop(rows, outputs, inputs, batch, uneven, units) * (1.0 if uneven == 0.0 else 1.0 / GROUPED_RATE)
     else:
-        flop = few_rows_flop(rows, outputs, inputs, batch, units) * (1.0 if uneven == 0.0 else 1.0 / GROUPED)
+        flop = few_rows_flop(rows, outputs, inputs, batch, units)
+        if engine.splits_depth == 1.0:
+            flop = split_flop(rows, outputs, inputs, batch, units)
+        flop = flop if uneven == 0.0 else flop / GROUPED
     compute = flop / flop_s
     weights = formats.weight_bytes / formats.weight_share * outputs * inputs
     moved = batch * (weights + rows * (size * inputs + 2.0 * outputs))

@@ -18,15 +18,23 @@ from numba.extending import register_jitable
 from perfcore import __version__
 from perfcore.formulas import (
     activations,
+    architecture,
+    architecture_time,
     collectives,
+    decode_attention,
     footprint,
     gemm,
     layer,
     layer_time,
+    messages,
     pipeline,
     products,
+    roofline,
+    serving,
+    serving_layer,
     states,
     step,
+    tiles,
     traffic,
 )
 
@@ -35,17 +43,8 @@ __all__ = ["compiled", "is_cold", "ready"]
 F = TypeVar("F", bound=Callable[..., Any])
 HERE = Path(__file__).resolve().parent
 _MODULES = (
-    gemm,
-    collectives,
-    activations,
-    states,
-    footprint,
-    pipeline,
-    products,
-    layer,
-    traffic,
-    layer_time,
-    step,
+    *(gemm, collectives, activations, states, footprint, pipeline, products, layer, traffic, layer_time, step),
+    *(tiles, messages, roofline, decode_attention, serving_layer, serving, architecture, architecture_time),
 )
 
 

@@ -1,18 +1,19 @@
 """A picture as a figure of matplotlib, which is asked for only here: files by suffix, the same bytes each time."""
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfcore.errors import PerfcoreError
-from perfcore.plots.inline import CORNERS, X_NAME, Y_NAME
-from perfcore.plots.shapes import GRID, INK, Frame, Mark, Picture, Text, power_label
+from perfcore.plots.inline import CORNERS
+from perfcore.plots.shapes import GRID, INK, Frame, Mark, Picture, Text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["SUFFIXES", "figure_of", "needs_matplotlib", "save"]
+__all__ = ["SUFFIXES", "figure_of", "needs_matplotlib", "save", "save_figure"]
 
 DPI = 100.0
 POINT = 72.0 / DPI  # points of a pixel
@@ -71,15 +72,14 @@ def _axes(figure: "Figure", picture: Picture, frame: Frame) -> None:
     axes.set_yscale("log")
     axes.set_xlim(10.0**frame.x_low, 10.0**frame.x_high)
     axes.set_ylim(10.0**frame.y_low, 10.0**frame.y_high)
-    for axis, low, high in ((axes.xaxis, frame.x_low, frame.x_high), (axes.yaxis, frame.y_low, frame.y_high)):
-        powers = range(math.ceil(low), math.floor(high) + 1)
-        axis.set_ticks([10.0**power for power in powers], [power_label(power) for power in powers])
+    for axis, ticks in ((axes.xaxis, frame.x_ticks()), (axes.yaxis, frame.y_ticks())):
+        axis.set_ticks([value for value, _ in ticks], [said for _, said in ticks])
         axis.set_tick_params(labelsize=12.0 * POINT, colors=INK, length=0)
         axis.set_ticks([], minor=True)
     axes.grid(color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.set_xlabel(X_NAME, fontsize=12.0 * POINT, color=INK)
-    axes.set_ylabel(Y_NAME, fontsize=12.0 * POINT, color=INK)
+    axes.set_xlabel(frame.x_name, fontsize=12.0 * POINT, color=INK)
+    axes.set_ylabel(frame.y_name, fontsize=12.0 * POINT, color=INK)
     axes.set_title(frame.title, fontsize=13.0 * POINT, fontweight="bold", color=INK, loc="left")
 
 
@@ -125,14 +125,25 @@ def _text(axes: "Axes", text: Text) -> None:
 
 def save(picture: Picture, path: Path) -> None:
     """Write a picture as SVG, PNG or PDF, the same bytes each time."""
+    save_figure(lambda: figure_of(picture), path, picture.title)
+
+
+def save_figure(make: "Callable[[], Figure]", path: Path, title: str) -> None:
+    """Write what ``make`` draws as SVG, PNG or PDF, the same bytes each time.
+
+    Raises
+    ------
+    PerfcoreError
+        If the file cannot be written.
+    """
     from matplotlib import rc_context
     from matplotlib.backends import backend_agg, backend_pdf, backend_svg
 
     suffix = path.suffix.lower()
     metadata: dict[str, dict[str, Any]] = {
-        ".svg": {"Date": None, "Creator": None, "Title": picture.title},
-        ".pdf": {"CreationDate": None, "Creator": None, "Producer": None, "Title": picture.title},
-        ".png": {"Software": None, "Title": picture.title},
+        ".svg": {"Date": None, "Creator": None, "Title": title},
+        ".pdf": {"CreationDate": None, "Creator": None, "Producer": None, "Title": title},
+        ".png": {"Software": None, "Title": title},
     }
     canvas = {
         ".svg": backend_svg.FigureCanvasSVG,
@@ -140,7 +151,7 @@ def save(picture: Picture, path: Path) -> None:
         ".png": backend_agg.FigureCanvasAgg,
     }[suffix]
     with rc_context({"svg.hashsalt": "perfcore", "svg.fonttype": "none", "font.family": "DejaVu Sans"}):
-        figure = figure_of(picture)
+        figure = make()
         canvas(figure)
         try:
             figure.savefig(path, format=suffix[1:], dpi=2 * DPI if suffix == ".png" else DPI, metadata=metadata[suffix])

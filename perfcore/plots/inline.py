@@ -3,7 +3,7 @@
 import math
 from html import escape
 
-from perfcore.plots.shapes import GRID, INK, Area, Frame, Line, Mark, Picture, Point, Text, power_label
+from perfcore.plots.shapes import GRID, INK, Area, Frame, Line, Mark, Picture, Point, Text
 
 __all__ = ["svg"]
 
@@ -76,24 +76,20 @@ def _text(text: Text) -> str:
 
 
 def _axes(frame: Frame) -> list[str]:
-    """Return grid, frame, powers of ten and the names of the axes."""
+    """Return grid, frame, numbers and names of the axes."""
     left, right, top, bottom = frame.left, frame.right, frame.top, frame.bottom
     parts = []
-    for power in range(math.ceil(frame.x_low), math.floor(frame.x_high) + 1):
-        x = frame.place(10.0**power, 10.0**frame.y_low)[0]
+    for value, said in frame.x_ticks():
+        x = frame.place(value, 10.0**frame.y_low)[0]
         parts.append(f'<path d="M{_at(x)} {_at(top)}V{_at(bottom)}" stroke="{GRID}"/>')
-        parts.append(_text(Text(x, bottom + 14, power_label(power))))
-    for power in range(math.ceil(frame.y_low), math.floor(frame.y_high) + 1):
-        y = frame.place(10.0**frame.x_low, 10.0**power)[1]
+        parts.append(_text(Text(x, bottom + 14, said)))
+    for value, said in frame.y_ticks():
+        y = frame.place(10.0**frame.x_low, value)[1]
         parts.append(f'<path d="M{_at(left)} {_at(y)}H{_at(right)}" stroke="{GRID}"/>')
-        parts.append(_text(Text(left - 7, y, power_label(power), anchor="end")))
+        parts.append(_text(Text(left - 7, y, said, anchor="end")))
     size = f'width="{_at(frame.width)}" height="{_at(frame.height)}"'
     parts.append(f'<rect x="{_at(left)}" y="{_at(top)}" {size} fill="none" stroke="{INK}"/>')
-    parts.append(_text(Text((left + right) / 2, bottom + 34, X_NAME)))
-    parts.append(_text(Text(left - 58, (top + bottom) / 2, Y_NAME, angle=90)))
+    parts.append(_text(Text((left + right) / 2, bottom + 34, frame.x_name)))
+    parts.append(_text(Text(left - 58, (top + bottom) / 2, frame.y_name, angle=90)))
     parts.append(_text(Text(left, top - 13, frame.title, anchor="start", bold=True, size=13)))
     return parts
-
-
-X_NAME = "intensity [FLOP for each byte moved over the level]"
-Y_NAME = "rate [TFLOP/s]"

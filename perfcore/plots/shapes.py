@@ -83,6 +83,18 @@ class Frame:
     y_low: float
     y_high: float
     title: str
+    x_name: str = "intensity [FLOP for each byte moved over the level]"
+    y_name: str = "rate [TFLOP/s]"
+    x_marks: tuple[float, ...] = ()  # numbers that are printed along the axis instead of powers of ten
+    y_marks: tuple[float, ...] = ()
+
+    def x_ticks(self) -> list[tuple[float, str]]:
+        """Return the numbers along the lower axis, and how they are printed."""
+        return _ticks(self.x_marks, self.x_low, self.x_high)
+
+    def y_ticks(self) -> list[tuple[float, str]]:
+        """Return the numbers along the left axis, and how they are printed."""
+        return _ticks(self.y_marks, self.y_low, self.y_high)
 
     @property
     def right(self) -> float:
@@ -137,6 +149,12 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
     """
     each = (0.42 if c in _NARROW else 0.98 if c in _WIDE else 0.70 if c.isupper() else 0.645 for c in text)
     return size * sum(each) * (1.1 if bold else 1.0)
+
+
+def _ticks(marks: tuple[float, ...], low: float, high: float) -> list[tuple[float, str]]:
+    if marks:
+        return [(mark, f"{mark:,g}" if mark < 1e5 else f"{mark:,.0f}") for mark in marks]
+    return [(10.0**power, power_label(power)) for power in range(math.ceil(low), math.floor(high) + 1)]
 
 
 def power_label(power: int) -> str:
