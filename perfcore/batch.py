@@ -1,32 +1,35 @@
-"""Tables of designs: CSV in, verdicts out, exact on every row.
+"""Tables of designs: CSV or Parquet in, verdicts out, exact on every row.
 
-Rows stream: memory does not grow with the table. The output appears whole or not at all; a row that cannot be read
-goes into a side file and the run goes on.
+Rows stream: memory does not grow with the table. The work is done in parts that are each written whole, so that a run
+that is interrupted can go on; the output appears whole or not at all. A row that cannot be read goes into a side file
+and the run goes on.
 """
 
 import csv
+import io
 import os
+import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from decimal import Context, Decimal, Inexact
-from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from perfcore.errors import PerfcoreError, suggestion
-from perfcore.outcome import Outcome, classify, of_rules
-from perfcore.quantity import Interval, Value
+from perfcore.errors import PerfcoreError
 from perfcore.reader import as_date
-from perfcore.regions import DENSITY, density
-from perfcore.rows import ENDS, INPUTS, NUMBERS, RESULTS, misspelt, read_row
-from perfcore.rules import THE_RULE, Version, shipped
-from perfcore.schema import MOST_DIGITS
+from perfcore.rows import misspelt
+from perfcore.tables import csv_parts, parts, work
+from perfcore.tables.csv_parts import ERRORS
+from perfcore.tables.parts import Summary
+from perfcore.tables.work import UnfinishedError
 
-ERRORS = ("row", "line", "column", "found", "error")
-_EXACT = Context(prec=MOST_DIGITS + 10)
+PARQUET = (".parquet", ".pq")
+TEXT = (".csv", ".txt", "")
+Progress = Callable[[int], None] | None
+Remark = Callable[[str], None] | None
 
 
 @dataclass(frozen=True)
@@ -44,21 +47,35 @@ def check_table(
     source: str | Path,
     target: str | Path,
     on: date | str,
-    progress: Callable[[int], None] | None = None,
-    remark: Callable[[str], None] | None = None,
+    progress: Progress = None,
+    remark: Remark = None,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    resume: bool = False,
+    part_rows: int | None = None,
 ) -> BatchResult:
-    """Check every row of a CSV table and write the verdicts to another.
+    """Check every row of a table and write the verdicts to another.
 
     Parameters
     ----------
     source, target
-        The table read and the table written (replaced if it is there, only once all rows are done).
+        The table read and the table written (replaced if it is there, only once all rows are done): both CSV, or both
+        Parquet.
     on
         The day whose rules apply.
     progress
         Called now and then with the number of rows done.
     remark
         Called with what looks wrong about the columns, before the first row.
+    workers
+        Processes (CSV) or threads (Parquet) that share the work; without it one process, or a thread for each core.
+    scheduler
+        Address of a Dask scheduler whose workers see the same files.
+    resume
+        Go on with the parts that an interrupted run left.
+    part_rows
+        Rows of a part; of Parquet at least a row group.
 
     Returns
     -------
@@ -70,24 +87,27 @@ def check_table(
     PerfcoreError
         If the table cannot be read or written, or has no column perfcore knows.
     """
-    source, target = Path(source), Path(target)
+    source, target = Path(source), Path(target).resolve() if Path(target).is_symlink() else Path(target)
+    if not target.name:
+        raise PerfcoreError(f"{target}: the output would not be a plain file; give another name")
     side = target.with_name(f"{target.stem}.errors.csv")
     _refuse(source, target, side)
-    version = of_rules(shipped(), THE_RULE).in_force(as_date(on, "on"))
-    # The table of verdicts is put in place first, so that a side file never stands without it.
-    with _reading(source) as rows, _replacing(side) as bad, _replacing(target) as out:
-        columns = _header(source, rows)
-        if remark:
-            for said in misspelt(columns):
-                remark(said)
-        result = _run(rows, columns, version, (csv.writer(out), csv.writer(bad)), progress)
-    if not result[1] and _is_ours(side):
-        side.unlink()  # what an earlier run left there is no longer so
-    return BatchResult(*result, output=target, error_file=side if result[1] else None)
+    if workers is not None and workers < 1:
+        raise PerfcoreError(f"--workers: found {workers}; allowed: 1 or more")
+    how = partial(_done, workers=workers, scheduler=scheduler, progress=progress)
+    run = _parquet if source.suffix.lower() in PARQUET else _csv
+    return run(source, target, side, as_date(on, "on"), remark, how, resume, part_rows)
 
 
 def _refuse(source: Path, target: Path, side: Path) -> None:
-    """Refuse to write over the input, or over anything that is not a plain file."""
+    """Refuse to write over the input, or over anything that is not a plain file; and kinds that do not go together."""
+    for path, other in ((source, target), (target, source)):
+        kinds = PARQUET if other.suffix.lower() in PARQUET else TEXT
+        if path.suffix.lower() not in kinds:
+            raise PerfcoreError(
+                f"{path}: found a file ending in {path.suffix or 'nothing'} beside {other}; "
+                "allowed: .csv in and .csv out, or .parquet in and .parquet out"
+            )
     for path, what in ((target, "the output"), (side, "the side file of row errors")):
         if path.exists() and source.exists() and path.samefile(source):
             raise PerfcoreError(f"{path}: {what} is the input; give another name")
@@ -108,22 +128,135 @@ def _is_ours(side: Path) -> bool:
         return False
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[Any]:
-    """Open a CSV table; a NUL byte, bad quoting or wrong encoding is one line, not a traceback."""
+def _csv(
+    source: Path, target: Path, side: Path, on: date, remark: Remark, how: Any, resume: bool, part_rows: int | None
+) -> BatchResult:
+    folder, size = parts.folder_of(target), part_rows or csv_parts.ROWS
+    with csv_parts.reading(source) as rows:
+        columns = csv_parts.header(source, rows)
+        _say(remark, columns)
+        manifest = parts.manifest_of(source, {"kind": "csv", "on": on.isoformat(), "part_rows": size})
+        with _kept(folder, manifest, resume, target):
+            table = csv_parts.Table(columns, on, folder.resolve())
+            tasks = csv_parts.tasks(table, rows, lambda number: parts.finished(folder, number) is None, size)
+            how(csv_parts.write_part, tasks, folder)
+            return _assembled(folder, target, side, partial(_join_csv, csv_parts.head(columns)))
+
+
+def _parquet(
+    source: Path, target: Path, side: Path, on: date, remark: Remark, how: Any, resume: bool, part_rows: int | None
+) -> BatchResult:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            yield csv.reader(file, strict=True)
-    except OSError as problem:
-        raise PerfcoreError(f"{problem.filename or path}: {problem.strerror or problem}") from None
-    except UnicodeDecodeError:
-        raise PerfcoreError(f"{path}: this is not text in UTF-8; give a CSV table") from None
-    except csv.Error as problem:
-        raise PerfcoreError(f"{path}: this is not a CSV table: {problem}") from None
+        from perfcore.tables import parquet_join, parquet_parts
+    except ImportError:
+        raise PerfcoreError(f"{source}: Parquet needs the extra parquet; pip install 'perfcore[parquet]'") from None
+    folder = parts.folder_of(target)
+    layout = parquet_parts.layout_of(source, part_rows)
+    _say(remark, layout.columns)
+    options = {"kind": "parquet", "on": on.isoformat(), "parts": [len(groups) for _, groups in layout.parts]}
+    with _kept(folder, parts.manifest_of(source, options), resume, target):
+        table = parquet_parts.Table(str(source.resolve()), on, folder.resolve(), layout.columns, layout.rows)
+        wanted = (place for place in range(len(layout.parts)) if parts.finished(folder, place) is None)
+        how(parquet_parts.write_part, ((table, place, *layout.parts[place]) for place in wanted), folder, threads=True)
+        return _assembled(folder, target, side, parquet_join.join)
+
+
+def _say(remark: Remark, columns: Iterable[str]) -> None:
+    for said in misspelt(columns) if remark else ():
+        if remark:
+            remark(said)
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[IO[str]]:
+def _kept(folder: Path, manifest: Mapping[str, Any], resume: bool, target: Path) -> Iterator[None]:
+    """Keep the parts where a run can go on with them; delete them where it is done or its input is wrong."""
+    parts.opened(folder, manifest, resume)
+    keep = False
+    try:
+        yield
+    except OSError as problem:
+        keep = True
+        raise PerfcoreError(f"{problem.filename or target}: cannot be written: {problem.strerror or problem}") from None
+    except PerfcoreError as problem:
+        keep = isinstance(problem, UnfinishedError)
+        raise
+    except BaseException:
+        keep = True
+        raise
+    finally:
+        if not keep or not parts.count_finished(folder):
+            parts.discard(folder)
+
+
+def _done(
+    one: work.Work,
+    tasks: Iterable[work.Task],
+    folder: Path,
+    *,
+    workers: int | None,
+    scheduler: str | None,
+    progress: Progress,
+    threads: bool = False,
+) -> None:
+    """Do the tasks of a run."""
+    before = sum(summary.rows for summary in _summaries(folder))
+    if scheduler is not None:
+        results = work.on_cluster(one, tasks, scheduler)
+    elif threads:
+        results = work.in_threads(one, tasks, workers or work.cores())
+    elif (workers or 1) > 1:
+        results = work.in_processes(one, tasks, workers or 1)
+    else:
+        results = work.serial(partial(one, progress=progress), tasks)
+    for summary in results:
+        before += summary.rows
+        if progress:
+            progress(before)
+
+
+def _summaries(folder: Path) -> Iterator[Summary]:
+    number = 0
+    while (summary := parts.finished(folder, number)) is not None:
+        yield summary
+        number += 1
+
+
+def _assembled(folder: Path, target: Path, side: Path, join: Callable[[list[Path], IO[bytes]], None]) -> BatchResult:
+    """Put the parts together and in place."""
+    done = list(_summaries(folder))
+    counts: dict[str, int] = {}
+    for summary in done:
+        for status, count in summary.counts.items():
+            counts[status] = counts.get(status, 0) + count
+    errors = sum(summary.errors for summary in done)
+    ending = ".parquet" if target.suffix.lower() in PARQUET else ".csv"
+    # The table of verdicts is put in place first, so that a side file never stands without it.
+    with _replacing(side) as bad, _replacing(target) as out:
+        join([parts.part_file(folder, number, ending) for number in range(len(done))], out)
+        several = [parts.part_file(folder, number, ".errors.csv") for number in range(len(done))]
+        if errors:
+            _join_csv(_line(ERRORS), [path for path in several if path.exists()], bad)
+    if not errors and _is_ours(side):
+        side.unlink()  # what an earlier run left there is no longer so
+    rows = sum(summary.rows for summary in done)
+    return BatchResult(rows, errors, counts, target, side if errors else None)
+
+
+def _line(cells: Iterable[str]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerow(cells)
+    return text.getvalue()
+
+
+def _join_csv(head: str, several: list[Path], out: IO[bytes]) -> None:
+    out.write(head.encode())
+    for path in several:
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, out, 1 << 20)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
     """Write beside a file and put it in place at the end; whatever goes wrong, no half file is left."""
     path = path.resolve()  # through a symlink, to what it points at
     try:
@@ -131,14 +264,14 @@ def _replacing(path: Path) -> Iterator[IO[str]]:
     except OSError as problem:
         raise PerfcoreError(f"{path}: cannot be written: {problem.strerror}") from None
     try:
-        with open(handle, "w", newline="", encoding="utf-8") as file:
+        with open(handle, "wb") as file:
             yield file
             wanted = file.tell() > 0
         if wanted:
             os.chmod(name, 0o666 & ~_umask())
             os.replace(name, path)
     except OSError as problem:
-        raise PerfcoreError(f"{path}: cannot be written: {problem.strerror}") from None
+        raise UnfinishedError(f"{path}: cannot be written: {problem.strerror}") from None
     finally:
         Path(name).unlink(missing_ok=True)
 
@@ -147,78 +280,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def _header(path: Path, rows: Iterator[list[str]]) -> list[str]:
-    columns = [name.strip() for name in next(rows, [])]
-    if not columns:
-        raise PerfcoreError(f"{path}: the table is empty; its first line names the columns")
-    known = [name for name in columns if name in INPUTS]
-    doubled = sorted({name for name in known if columns.count(name) > 1})
-    if doubled:
-        raise PerfcoreError(f"{path}:1: column {doubled[0]!r} stands twice")
-    if not known:
-        near = "".join(suggestion(name, INPUTS) for name in columns)
-        raise PerfcoreError(
-            f"{path}:1: no column perfcore knows{near}; the columns are {', '.join(NUMBERS)}, datacenter, "
-            "peak_dense_<format>_tflops"
-        )
-    return columns
-
-
-def _run(
-    rows: Any,
-    columns: list[str],
-    version: Version | None,
-    writers: tuple[Any, Any],
-    progress: Callable[[int], None] | None,
-) -> tuple[int, int, dict[str, int]]:
-    out, bad = writers
-    others = [place for place, name in enumerate(columns) if name not in INPUTS and name not in RESULTS]
-    spans = any(name.endswith(ENDS) for name in columns if name in INPUTS)
-    more = [f"{name}{end}" for name in ("tpp", DENSITY) for end in ENDS] if spans else []
-    out.writerow([*(columns[place] for place in others), *RESULTS, *more])
-    done = errors = 0
-    counts: dict[str, int] = {}
-    for cells in rows:
-        if not cells:
-            continue
-        done += 1
-        values, wrong = read_row(columns, cells)
-        if wrong:
-            if not errors:
-                bad.writerow(ERRORS)
-            errors += 1
-            bad.writerows([done, rows.line_num, *error] for error in wrong)
-        else:
-            answer = classify(version, values)
-            counts[answer.status] = counts.get(answer.status, 0) + 1
-            out.writerow([*(cells[place] for place in others), *_result(values, answer, bool(more))])
-        if progress and done % 1000 == 0:
-            progress(done)
-    return done, errors, counts
-
-
-def _result(values: Mapping[str, Value], answer: Outcome, spans: bool) -> list[str]:
-    tpp, dense = values["tpp"], density(values)
-    assert isinstance(tpp, Interval)
-    cells = [_written(tpp), _written(dense), answer.status, ";".join(answer.certain)]
-    if spans:
-        cells += [_end(end) for interval in (tpp, dense) for end in (interval.low, interval.high)]
-    return cells
-
-
-def _written(interval: Interval) -> str:
-    return _end(interval.low) if interval.is_point else ""
-
-
-def _end(number: Fraction | None) -> str:
-    """Write a number as the decimal it is, or as near as a float can where it is none of moderate length."""
-    if number is None:
-        return ""
-    if number.denominator == 1:
-        return str(number.numerator)
-    decimal = _EXACT.divide(Decimal(number.numerator), Decimal(number.denominator))
-    exact_ = not _EXACT.flags[Inexact]
-    _EXACT.clear_flags()
-    return format(decimal.normalize(_EXACT), "f") if exact_ else repr(float(number))

@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
+from perfcore.answer_cells import A_CHIP
 from perfcore.items import tpp_of
 from perfcore.quantity import UNKNOWN, ZERO, Interval, Value, common, point
 from perfcore.regions import DENSITY, completed
@@ -19,16 +20,8 @@ INPUTS = frozenset(
     [*(name + end for name in (*NUMBERS, *RATES) for end in ("", *ENDS)), "datacenter"],
 )
 RESULTS = ("tpp", DENSITY, "status", "paragraphs")
-_YES_NO = {"true": True, "yes": True, "1": True, "1.0": True, "false": False, "no": False, "0": False, "0.0": False}
-_UNKNOWN_CELLS = ("", "nan", "na", "n/a", "<na>", "none", "null")
-
-
-# A table lists chips: processors, all of whose formats are digital.
-_A_CHIP: dict[str, Value] = {
-    "digital_processing_units": frozenset({True}),
-    "dominant_function_processing": frozenset({True}),
-    "analog_tops": point(0),
-}
+YES_NO = {"true": True, "yes": True, "1": True, "1.0": True, "false": False, "no": False, "0": False, "0.0": False}
+UNKNOWN_CELLS = ("", "nan", "na", "n/a", "<na>", "none", "null")
 
 
 class RowError(NamedTuple):
@@ -69,7 +62,7 @@ def read_row(columns: list[str], cells: list[str]) -> tuple[dict[str, Value], li
     values["datacenter"] = _datacenter(row.get("datacenter", ""), wrong)
     if wrong:
         return {}, wrong
-    return completed(values | _A_CHIP), []
+    return completed({**values, **A_CHIP}), []
 
 
 def _number(name: str, row: Mapping[str, str], wrong: list[RowError]) -> Interval:
@@ -109,7 +102,7 @@ def exact(cell: str) -> Fraction | None:
     ValueError
         If it is negative, infinite or no number.
     """
-    if cell.lower() in _UNKNOWN_CELLS:
+    if cell.lower() in UNKNOWN_CELLS:
         return None
     try:
         if "_" in cell or not cell.isascii():
@@ -146,9 +139,9 @@ def _formats(columns: tuple[str, ...]) -> dict[str, str]:
 
 
 def _datacenter(cell: str, wrong: list[RowError]) -> frozenset[bool] | None:
-    if cell.lower() in (*_UNKNOWN_CELLS, "unknown"):
+    if cell.lower() in (*UNKNOWN_CELLS, "unknown"):
         return None
-    if cell.lower() not in _YES_NO:
+    if cell.lower() not in YES_NO:
         wrong.append(RowError("datacenter", cell[:60], "allowed: true, false, or an empty cell for unknown"))
         return None
-    return frozenset({_YES_NO[cell.lower()]})
+    return frozenset({YES_NO[cell.lower()]})

@@ -149,6 +149,16 @@ def test_the_output_may_not_be_the_input(tmp_path: Path) -> None:
     assert (tmp_path / "in.csv").read_text() == "tpp\n1\n"
 
 
+@pytest.mark.parametrize("target", [".", "/", "folder"])
+def test_the_output_is_a_plain_file(tmp_path: Path, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.csv").write_text("tpp\n1\n")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(PerfcoreError, match="would not be a plain file"):
+        check_table("in.csv", target, ON)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "in.csv"]
+
+
 def test_an_interrupt_leaves_what_was_there(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("tpp\n" + "1\n" * 2500)
     (tmp_path / "out.csv").write_text("an earlier run\n")
@@ -210,3 +220,112 @@ def test_three_thousand_random_designs_agree_with_the_oracle(tmp_path: Path, on:
         (row["status"], tuple(filter(None, row["paragraphs"].split(";")))) for row in read(tmp_path / "verdicts.csv")
     ]
     assert found == expected
+
+
+PLAIN_CELLS = st.sampled_from(
+    [
+        "5.92",
+        "0",
+        "0.0",
+        "1600",
+        "2400.00",
+        "4800",
+        "4799.999999999999999",
+        "2368",
+        "400",
+        "608.5",
+        "00400",
+        "4.8e3",
+        "+400",
+        "1e-13",
+        "0.0000000000001",
+        "123456789012345.123456789012345678",
+        "NaN",
+        "-0",
+        "-1",
+        "0.1",
+        "1.6",
+        "inf",
+    ]
+)
+
+
+@given(
+    rows=st.lists(
+        st.tuples(*[PLAIN_CELLS | st.just("") | st.just(" 5.92 ")] * 5, st.sampled_from(["true", "0", "", "maybe"])),
+        min_size=1,
+        max_size=20,
+    ),
+    on=st.sampled_from([date(2020, 1, 1), date(2022, 12, 1), date(2024, 1, 1), date(2026, 2, 1)]),
+)
+def test_plain_rows_are_decided_as_the_general_engine_decides_them(rows: list[tuple[str, ...]], on: date) -> None:
+    from unittest.mock import patch
+
+    from perfcore.tables import csv_parts
+
+    columns = (
+        "tpp",
+        "applicable_die_area_mm2",
+        "io_bandwidth_gb_s",
+        "dram_bandwidth_gb_s",
+        "bits_x_tops_2022",
+        "datacenter",
+    )
+    table = csv_parts.Table(columns, on, Path())
+    several, lines = [list(row) for row in rows], list(range(2, len(rows) + 2))
+    quick = csv_parts._verdicts(table, 1, several, lines, None)
+    with patch.object(csv_parts, "decider", lambda columns, answers: None):
+        general = csv_parts._verdicts(table, 1, several, lines, None)
+    assert quick == general
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_other_encodings(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "in.csv").write_bytes("design,tpp\nprocesador español,1\n".encode(encoding))
+    with pytest.raises(PerfcoreError, match=r"not text in UTF-8|NUL") as mistake:
+        check_table(tmp_path / "in.csv", tmp_path / "out.csv", ON)
+    assert len(mistake.value.lines) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_thousand_separators_are_row_errors(tmp_path: Path) -> None:
+    _, rows, errors = run(tmp_path, 'design,tpp\na,"4,800"\nb,4.800.000\nc,4 800\nd,4800\n')
+    assert [row["design"] for row in rows] == ["d"]
+    assert [error["found"] for error in errors] == ["4,800", "4.800.000", "4 800"]
+
+
+@pytest.mark.parametrize("name", ["in.csv", "in.parquet"])
+def test_a_disk_that_is_full(tmp_path: Path, name: str) -> None:
+    """A limit on the size of files stands for a full disk."""
+    import subprocess
+    import sys
+
+    if name == "in.csv":
+        (tmp_path / name).write_text("design,tpp\n" + "a design of mine,4800\n" * 20_000)
+    else:
+        pytest.importorskip("pyarrow")
+        code = "import pyarrow as pa, pyarrow.parquet as pq, random, sys\n"
+        code += "pq.write_table(pa.table({'tpp': [random.random() for _ in range(50_000)]}), sys.argv[1])"
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / name)], check=True)
+    code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+    code += "sys.dont_write_bytecode = True; sys.argv[0] = 'perfcore'; from perfcore.cli import main; main('perfcore')"
+    before = (tmp_path / name).read_bytes()
+    target = tmp_path / name.replace("in", "out")
+    command = [sys.executable, "-c", code, "batch", str(tmp_path / name), str(target)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert said.returncode == 2, said.stderr
+    assert said.stderr.count("\n") == 1
+    assert "cannot be written" in said.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_bytes() == before
+
+
+def test_a_table_of_text_needs_neither_numpy_nor_pyarrow(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    (tmp_path / "in.csv").write_text("tpp\n" + "4800\n" * 30_000)
+    code = "import sys; from perfcore import check_table; check_table(*sys.argv[1:], '2024-01-01')\n"
+    code += "print([m for m in ('numpy', 'numba', 'pandas', 'pyarrow', 'distributed') if m in sys.modules])"
+    command = [sys.executable, "-c", code, str(tmp_path / "in.csv"), str(tmp_path / "out.csv")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "[]"
