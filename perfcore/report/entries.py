@@ -1,21 +1,22 @@
 """What the page shows of the catalogue and of a user's own designs: each item under each version of ECCN 3A090."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from perfcore import chips
 from perfcore.errors import PerfcoreError
 from perfcore.items import Item
 from perfcore.outcome import Outcome, classify
 from perfcore.quantity import Interval
-from perfcore.readings import Values, metrics_of
+from perfcore.readings import READINGS, Values, metrics_of, read_as
 from perfcore.regions import DENSITY, density
 from perfcore.rules import THE_RULE, Rule, Version, load
 
-__all__ = ["STATUSES", "Entry", "catalogue", "entry_of", "middle", "own_designs", "the_rule", "versions"]
+__all__ = ["STATUSES", "Contested", "Entry", "catalogue", "entry_of", "middle", "own_designs", "the_rule", "versions"]
 
 # The words of a status, and a sign that does without colour.
 STATUSES = {
@@ -26,13 +27,25 @@ STATUSES = {
 }
 
 
+class Contested(NamedTuple):
+    """A contested reading of the rule, as ``perfcore check`` flags it, and the answer it would give instead."""
+
+    reading: str
+    says: str
+    outcome: Outcome
+
+
 @dataclass(frozen=True)
 class Entry:
-    """An item, what is known of it, and what each version of ECCN 3A090 says of it, oldest first."""
+    """An item, what is known of it, and what each version of ECCN 3A090 says of it, oldest first.
+
+    ``contested`` holds for each version the readings that would change its answer.
+    """
 
     item: Item
     values: Values
     outcomes: tuple[Outcome, ...]
+    contested: tuple[tuple[Contested, ...], ...]
     own: bool = False
 
     @property
@@ -60,7 +73,19 @@ def versions() -> tuple[Version, ...]:
 def entry_of(item: Item, own: bool = False) -> Entry:
     """Decide an item under every version."""
     values = metrics_of(item)
-    return Entry(item, values, tuple(classify(version, values) for version in versions()), own)
+    outcomes = tuple(classify(version, values) for version in versions())
+    contested = tuple(tuple(_contested(item, version, values)) for version in versions())
+    return Entry(item, values, outcomes, contested, own)
+
+
+def _contested(item: Item, version: Version, values: Values) -> Iterator[Contested]:
+    """Yield the readings under which a version gives another answer."""
+    status = classify(version, values).status
+    for reading in READINGS:
+        other = read_as(reading, item, values)
+        then = None if other is None else classify(version, other)
+        if then is not None and then.status != status:
+            yield Contested(reading.id, reading.says, then)
 
 
 @cache

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from perfcore.display import number
 from perfcore.outcome import Outcome
 from perfcore.quantity import plain
-from perfcore.report.entries import STATUSES, Entry, versions
+from perfcore.report.entries import STATUSES, Contested, Entry, versions
 from perfcore.report.markup import EMPTY, Html, el, scrolling, section
 from perfcore.terms import FACTS
 from perfcore.verdict import METRICS, NOTICE
@@ -30,7 +30,8 @@ def matrix_section(entries: Sequence[Entry]) -> Html:
         el("em", "Open"),
         " says that inputs are unknown or disagree, ",
         el("em", "excluded"),
-        " that Note 2 takes the item out. ",
+        " that Note 2 takes the item out. ⚑ stands where a contested reading of the rule would change the answer; the "
+        "numbers of the chip say which. ",
         NOTICE,
     )
     count = el("p", f"{len(entries)} shown", id="matrix-count", role="status", aria_live="polite", class_="js")
@@ -74,8 +75,15 @@ def _row(entry: Entry) -> Html:
     cells = [el("td", _shown(entry, metric, is_memory), class_="n") for metric in METRICS]
     words = " ".join((item.id, item.name, vendor, *item.document.get("aliases", ()))).lower()
     states = " ".join(outcome.status for outcome in entry.outcomes)
-    row = (name, *(el("td", status_words(outcome)) for outcome in entry.outcomes), *cells)
+    row = (name, *map(_answer, entry.outcomes, entry.contested), *cells)
     return el("tr", *row, data_words=words, data_states=states)
+
+
+def _answer(outcome: Outcome, contested: Sequence[Contested]) -> Html:
+    """Return the cell of one version; answers of contested readings stand beside it as words, without their colour."""
+    others = ", ".join(dict.fromkeys(STATUSES[one.outcome.status][0] for one in contested))
+    flag = el("small", el("span", "⚑", aria_hidden="true"), f" contested: {others}", class_="flag") if others else None
+    return el("td", status_words(outcome), flag)
 
 
 def _shown(entry: Entry, metric: str, is_memory: bool) -> str:

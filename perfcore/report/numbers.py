@@ -7,7 +7,7 @@ from perfcore import evidence
 from perfcore.display import number
 from perfcore.items import Item
 from perfcore.quantity import interval_of, plain
-from perfcore.report.entries import Entry
+from perfcore.report.entries import STATUSES, Entry, versions
 from perfcore.report.markup import Html, details, el, join, scrolling, section
 from perfcore.terms import MARKS, TERMS
 
@@ -32,11 +32,25 @@ def numbers_section(entries: Sequence[Entry]) -> Html:
 def _box(entry: Entry) -> Html:
     item = entry.item
     notes = dict.fromkeys(e["note"] for e in item.document.get("evidence", ()) if e.get("note"))
-    parts = [_table(item)]
+    parts = [_table(item), _readings(entry)]
     if notes:
         parts.append(el("ul", *(el("li", note) for note in notes), class_="notes"))
     parts += [_conflict(conflict) for conflict in item.document.get("conflict", ())]
     return details(item.name, el("p", el("code", item.id), class_="id"), *parts, id=entry.anchor)
+
+
+def _readings(entry: Entry) -> Html | None:
+    """Say which contested readings would change which answer."""
+    found: dict[str, list[str]] = {}
+    for version, contested in zip(versions(), entry.contested, strict=True):
+        for one in contested:
+            met = f" ({', '.join(one.outcome.certain)})" if one.outcome.certain else ""
+            said = f"{STATUSES[one.outcome.status][0]}{met} from {version.effective}"
+            found.setdefault(f"{one.reading.replace('_', ' ')}, {one.says}", []).append(said)
+    if not found:
+        return None
+    items = (el("li", f"{reading}: {'; '.join(said)}") for reading, said in found.items())
+    return join((el("p", "Contested readings of the rule that would change the answer:"), el("ul", *items)))
 
 
 def _table(item: Item) -> Html:
@@ -54,7 +68,7 @@ def _table(item: Item) -> Html:
             span = several if several > 1 else None
             own += [el("td", cell, rowspan=span) for cell in (mark, source_link(source), where)]
         rows.append(el("tr", *own))
-    head = (el("th", cell, scope="col") for cell in ("value", "", "unit", "mark", "source", "where"))
+    head = (el("th", cell, scope="col") for cell in ("name", "value", "unit", "mark", "source", "where"))
     caption = f"Numbers of {item.name}"
     whole = el("table", el("caption", caption), el("thead", el("tr", *head)), el("tbody", *rows), class_="numbers")
     return scrolling(whole, caption)
