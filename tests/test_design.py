@@ -24,7 +24,8 @@ from perfcore.design_grid import AXES, Grid, from_file
 from perfcore.design_grid import load as load_grid
 from perfcore.design_loads import Task, load_of
 from perfcore.design_regions import REGIONS, boxes_of
-from perfcore.design_search import BINS, Limits, design_of, exact_region, front, search
+from perfcore.design_ranges import BINS, Limits, Ranges
+from perfcore.design_search import design_of, exact_region, front, search
 from perfcore.errors import PerfcoreError
 from perfcore.formulas.architecture import (
     Architecture,
@@ -324,7 +325,7 @@ def _naive(grid: Grid, limits: Limits, load) -> list[tuple[str, float, float, in
 def test_the_search_equals_the_naive_loop(objective: str) -> None:
     load = load_of(Task(objective=objective), 8.92e-6, [])
     limits = Limits(float("inf"), 1, 858.0, min_tpp=300.0, max_tpp=9000.0)
-    found = search(SMALL, limits, BLOCKS, load, _boxes(), threads=2)
+    found = search(Ranges(SMALL, limits, BLOCKS, load, _boxes()), threads=2)
     rows = _naive(SMALL, limits, load)
     for region in REGIONS:
         own = [row for row in rows if row[0] == region]
@@ -362,9 +363,9 @@ def _front_is_right(points, usable) -> None:  # type: ignore[no-untyped-def]
 def test_threads_and_chunks_change_nothing(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     load = load_of(Task(objective="tpp"), 8.92e-6, [])  # many designs have the same TPP, of several areas
     limits = Limits(float("inf"), 1, 858.0)
-    once = search(SMALL, limits, BLOCKS, load, _boxes(), threads=1)
+    once = search(Ranges(SMALL, limits, BLOCKS, load, _boxes()), threads=1)
     monkeypatch.setattr("perfcore.design_search.CHUNK", 97)
-    again = search(SMALL, limits, BLOCKS, load, _boxes(), threads=threads)
+    again = search(Ranges(SMALL, limits, BLOCKS, load, _boxes()), threads=threads)
     assert (once.counts, once.left_out, once.best, once.bins) == (again.counts, again.left_out, again.best, again.bins)
 
 
@@ -393,7 +394,7 @@ EXACT = _grid(
 def test_designs_on_a_threshold_are_decided_exactly(on: str, tmp_path: Path) -> None:
     load = load_of(Task(objective="tpp"), 8.92e-6, [])
     limits = Limits(float("inf"), 4, 858.0)
-    found = search(EXACT, limits, BLOCKS, load, _boxes(on))
+    found = search(Ranges(EXACT, limits, BLOCKS, load, _boxes(on)))
     assert found.near >= 3
     counted = dict.fromkeys(REGIONS, 0)
     for index in range(len(EXACT)):
@@ -414,7 +415,7 @@ def test_designs_on_a_line_of_density_are_decided_exactly(tmp_path: Path) -> Non
     kind = Kind(PARTS, blocks, 5000.0, True)
     grid = _grid(clock_ghz=(1.25,), array_rows=(8.0,), lanes=(1.0,), cores=tuple(range(630, 900)), links=(1.0,))
     load, limits = load_of(Task(objective="tpp"), 8.92e-6, []), Limits(float("inf"), 1, 5000.0)
-    found = search(grid, limits, blocks, load, _boxes())
+    found = search(Ranges(grid, limits, blocks, load, _boxes()))
     assert found.near == len(grid)
     counted = dict.fromkeys(REGIONS, 0)
     path = tmp_path / "design.toml"
