@@ -17,8 +17,8 @@ from perfcore.boundaries import version_on
 from perfcore.design_file import Design, Kind, item_of_design
 from perfcore.design_grid import AXES, Grid, load
 from perfcore.design_loads import Task, load_of
+from perfcore.design_ranges import Limits, Ranges, explored
 from perfcore.design_regions import METRICS, REGIONS, TESTS, Boxes, boxes_of
-from perfcore.design_ranges import Limits, Ranges
 from perfcore.design_search import design_of, search
 from perfcore.formulas.architecture import (
     Blocks,
@@ -141,13 +141,8 @@ def _first(grid: Grid) -> Grid:
 
 def _agree(grid: Grid, count: int, counts: dict[str, int], limits: Limits, b: Blocks, boxes: Boxes) -> None:
     """Count the first designs by the fused loop and compare."""
-    from perfcore.design_search import _axes, _bounds, _inner, _law, _nothing
-    from perfcore.kernels.design import explore
-
     task = load_of(Task(objective="tpp"), 8.92e-6, [])
-    found = _nothing(count)
-    shared = (_bounds(limits), b, task, _law(boxes, b), _inner(grid, limits))
-    left = explore(_axes(grid), 0, count, *shared, found)
+    _, found, left = explored(Ranges(grid, limits, b, task, boxes), 0, count)
     own = dict(zip(REGIONS, found.counts[: len(REGIONS)].tolist(), strict=True))
     print(f"the first {count:,}: {'the same counts' if own == counts and not left else f'{own} and {counts}'}")
 

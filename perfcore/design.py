@@ -13,8 +13,8 @@ from perfcore.boundaries import datacenter_chip, highest_tpp, version_on
 from perfcore.counts import whole
 from perfcore.design_file import Design, Kind, item_of_design
 from perfcore.design_loads import Task, load_of
-from perfcore.design_regions import REGIONS, Boxes, boxes_of
 from perfcore.design_ranges import LEFT_OUT, Deal, Limits, Ranges
+from perfcore.design_regions import REGIONS, Boxes, boxes_of
 from perfcore.design_search import Point, Searched, exact_region, front, search
 from perfcore.display import html_table, number, percent
 from perfcore.errors import PerfcoreError

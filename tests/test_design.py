@@ -23,8 +23,8 @@ from perfcore.design_file import Design, Kind, text_of
 from perfcore.design_grid import AXES, Grid, from_file
 from perfcore.design_grid import load as load_grid
 from perfcore.design_loads import Task, load_of
-from perfcore.design_regions import REGIONS, boxes_of
 from perfcore.design_ranges import BINS, Limits, Ranges
+from perfcore.design_regions import REGIONS, boxes_of
 from perfcore.design_search import design_of, exact_region, front, search
 from perfcore.errors import PerfcoreError
 from perfcore.formulas.architecture import (
@@ -364,7 +364,7 @@ def test_threads_and_chunks_change_nothing(threads: int, monkeypatch: pytest.Mon
     load = load_of(Task(objective="tpp"), 8.92e-6, [])  # many designs have the same TPP, of several areas
     limits = Limits(float("inf"), 1, 858.0)
     once = search(Ranges(SMALL, limits, BLOCKS, load, _boxes()), threads=1)
-    monkeypatch.setattr("perfcore.design_search.CHUNK", 97)
+    monkeypatch.setattr("perfcore.design_ranges.CHUNK", 97)
     again = search(Ranges(SMALL, limits, BLOCKS, load, _boxes()), threads=threads)
     assert (once.counts, once.left_out, once.best, once.bins) == (again.counts, again.left_out, again.best, again.bins)
 
