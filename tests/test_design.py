@@ -23,7 +23,7 @@ from perfcore.design_file import Design, Kind, text_of
 from perfcore.design_grid import AXES, Grid, from_file
 from perfcore.design_grid import load as load_grid
 from perfcore.design_loads import Task, load_of
-from perfcore.design_ranges import BINS, Limits, Ranges
+from perfcore.design_ranges import BINS, Limits, Ranges, explored
 from perfcore.design_regions import REGIONS, boxes_of
 from perfcore.design_search import design_of, exact_region, front, search
 from perfcore.errors import PerfcoreError
@@ -369,6 +369,24 @@ def test_threads_and_chunks_change_nothing(threads: int, monkeypatch: pytest.Mon
     assert (once.counts, once.left_out, once.best, once.bins) == (again.counts, again.left_out, again.best, again.bins)
 
 
+@pytest.mark.parametrize("place", [0, 131_071, 253_439])
+def test_a_group_of_the_billion_equals_the_naive_loop(place: int) -> None:
+    """1,021,870,080 = 3 x 4 x 64 x 7 x 11 x 9 x 64 x 5 x 6, as the file lists them; caches and spare cores go fastest."""
+    grid, limits = load_grid("billion"), Limits(float("inf"), 1, 858.0)
+    assert len(grid) == 3 * 4 * 64 * 7 * 11 * 9 * 64 * 5 * 6
+    asked = Ranges(grid, limits, BLOCKS, load_of(Task(), 8.92e-6, []), _boxes())
+    assert asked.group == 7 * 9 * 64
+    first = place * asked.group % len(grid)
+    designs, found, near = explored(asked, first, first + asked.group)
+    counted = dict.fromkeys([*REGIONS, "too_large"], 0)
+    for index in range(first, first + asked.group):
+        a = design_of(grid, index, limits, BLOCKS)
+        area = logic_area_mm2(a, BLOCKS)
+        counted["too_large" if area > 858 else _law(Fraction(design_tpp(a, BLOCKS)), Fraction(area))] += 1
+    assert (designs, near) == (asked.group, [])
+    assert found.counts[: len(REGIONS) + 1].tolist() == list(counted.values())
+
+
 def test_cores_fill_up_to_a_limit_or_the_exposure_field() -> None:
     grid = _grid()
     below = design_of(grid, 0, Limits(4800.0, 1, 858.0), BLOCKS)
@@ -529,6 +547,26 @@ def test_the_sweep_shows_what_each_rule_left_open() -> None:
     assert best["2023-11-17"]["tpp"] < 2400
 
 
+def test_the_sweep_searches_alike_versions_once() -> None:
+    """The versions since November 2023 set the same numbers: two searches answer all four, as one a day would."""
+    lines: list[str] = []
+    found = design_space("2024-01-01", grid="published", sweep=True, progress=lines.append)
+    assert {line.split(":")[0] for line in lines if line.startswith("rules of")} == {"rules of 2022-10-21"}
+    for row in found.sweep:
+        alone = design_space(row["on"], grid="published").to_dict()
+        assert (row["counts"], row["pareto"]) == (alone["counts"], alone["pareto"])
+        assert row["best"] == {k: v for k, v in alone["best"]["not_controlled"].items() if k != "paragraphs"}
+
+
+def test_progress_counts_designs() -> None:
+    lines: list[str] = []
+    design_space("2024-01-01", grid="full", max_tpp=4800.0, progress=lines.append)
+    counted = [int(line.split(" of ")[0].replace(",", "")) for line in lines if " of 16,588,800 designs" in line]
+    assert counted == sorted(set(counted))
+    assert counted[-1] == 16_588_800
+    assert lines[-1] == ""
+
+
 WRONG = [
     (("--objective", "fastest"), "--objective"),
     (("--model", "gpt5"), "gpt5"),
@@ -545,6 +583,7 @@ WRONG = [
     (("--batch", "0"), "--batch"),
     (("--overheads", "some"), "--overheads"),
     (("--grid", "huge"), "--grid"),
+    (("--scheduler", "nowhere"), "--scheduler"),
     (("--grid", "nowhere.toml"), "nowhere.toml"),
     (("--on", "2024-13-01"), "--on"),
     (("--plot", "map.gif"), "--plot"),
