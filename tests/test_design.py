@@ -371,7 +371,7 @@ def test_threads_and_chunks_change_nothing(threads: int, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("place", [0, 131_071, 253_439])
 def test_a_group_of_the_billion_equals_the_naive_loop(place: int) -> None:
-    """1,021,870,080 = 3 x 4 x 64 x 7 x 11 x 9 x 64 x 5 x 6, as the file lists them; caches and spare cores go fastest."""
+    """1,021,870,080 designs, as the file lists the steps of its axes; caches and spare cores go fastest."""
     grid, limits = load_grid("billion"), Limits(float("inf"), 1, 858.0)
     assert len(grid) == 3 * 4 * 64 * 7 * 11 * 9 * 64 * 5 * 6
     asked = Ranges(grid, limits, BLOCKS, load_of(Task(), 8.92e-6, []), _boxes())
