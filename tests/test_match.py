@@ -22,6 +22,7 @@ import perfcore
 from perfcore.cli import main
 from perfcore.clusters import Cluster, Reliability
 from perfcore.errors import PerfcoreError
+from perfcore.formulas.training_runs import bubble_per_chip, chips_with_bubble, most_with_bubble
 from perfcore.links import link_rates
 from perfcore.stacking import Match, match
 
@@ -746,3 +747,27 @@ def test_servers_of_both_fleets_fail() -> None:
     system = SimpleNamespace(chips_per_node=8)
     base: Any = SimpleNamespace(setting=SimpleNamespace(system=system))
     assert Cluster(base, Reliability(1.0, 30.0, 300.0), extra_nodes=5.0).nodes(16) == 7.0
+
+
+# --- the closed formula beside which docs/match.md puts its answers
+
+
+@pytest.mark.parametrize(
+    ("chip_tflops", "naive", "really"),
+    [(148 * 0.55, 80_500, 203_000), (312 * 0.45, 46_700, 71_800), (752 * 0.30, 29_000, 37_000)],
+    ids=["H20", "A100", "910C"],
+)
+def test_the_closed_formula_of_the_notes(chip_tflops: float, naive: int, really: int) -> None:
+    """The notes on workarounds, A1: 16,384 H100 at 400 TFLOP/s; tp 8, pp 16, 8 chunks, 16 million tokens of 8,192."""
+    wanted = 16_384 * 400e12
+    k = bubble_per_chip(8.0, 16.0, 8.0, 16e6 / 8192)
+    assert wanted / (chip_tflops * 1e12) == pytest.approx(naive, rel=0.005)
+    assert chips_with_bubble(wanted, chip_tflops * 1e12, k) == pytest.approx(really, rel=0.005)
+
+
+def test_what_no_number_of_h20_passes() -> None:
+    """The same note: 1.66 times the H100 cluster however many H20; a sequence a replica ends at 250,000 chips."""
+    k = bubble_per_chip(8.0, 16.0, 8.0, 16e6 / 8192)
+    assert most_with_bubble(16_384 * 400e12, 148e12 * 0.55, k) == pytest.approx(1.66, abs=0.005)
+    assert 16e6 / 8192 * 8 * 16 == 250_000
+    assert math.isinf(chips_with_bubble(1.67 * 16_384 * 400e12, 148e12 * 0.55, k))
