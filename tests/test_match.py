@@ -440,6 +440,13 @@ def test_a_fleet_beside_another_needs_no_more_than_alone(small: Match) -> None:
     assert found.mixed["step_time_s"] <= found.target["step_time_s"] * (1 + 1e-9)
 
 
+def test_a_fleet_beside_keeps_to_the_plan_that_is_asked_for() -> None:
+    found = match("h100:16", "h20", MODEL, global_batch=128, beside="h100:8", tp=2, pp=1)
+    assert found.mixed is not None
+    for plan in (found.mixed["plan"], found.mixed["beside"]["plan"]):
+        assert (plan["tp"], plan["pp"]) == (2, 1)
+
+
 def test_a_fleet_beside_that_does_not_help_is_said() -> None:
     """One plan a number of chips: 7 chips of the third kind have none of whole sequences in a batch of 4."""
     found = match("h100:1", "h20", MODEL, beside="a100:7", **SMALL | {"global_batch": 4})
@@ -448,13 +455,13 @@ def test_a_fleet_beside_that_does_not_help_is_said() -> None:
 
 
 def test_mixed_fleet_by_a_loop() -> None:
-    """16 sequences on 8 H100 and N H20, replicas alone: each split tried by ``perfcore.train``."""
+    """16 sequences on 8 H100 and N H20, all replicas alone: each split tried by ``perfcore.train``."""
     plan = {**REPLICAS, "micro_batch": 1}
     found = match("h100:16", "h20", MODEL, global_batch=16, beside="h100:8", failures=0, **plan)
     step = found.target["step_time_s"]
     best = None
     for mine in range(1, 16):
-        theirs = perfcore_step("h100", 8, 16 - mine)
+        theirs = perfcore_step("h100", 8, 16 - mine, **plan)
         fits = [n for n in (1, 2, 4, 8, 16) if (perfcore_step("h20", n, mine, **plan) or math.inf) <= step]
         if theirs is not None and theirs <= step and fits:
             best = min(fits[0], best or 10**9)
@@ -650,6 +657,8 @@ WRONG = [
     (("h100:8", "h20"), {"max_chips": 0}, "--max-chips"),
     (("h100:8", "h20"), {"max_chips": 10**18}, "--max-chips"),
     (("h100:8", "h20"), {"beside": "a100"}, "found no chip with a number"),
+    (("h100:8", "h20"), {"beside": "a100:8", "critical_batch": 1e6}, "shares the batch as given"),
+    (("h100:8", "h20"), {"beside": "a100:8", "batch_slack": 0.25}, "shares the batch as given"),
     (("h100:8", "h20"), {"precision": "fp4"}, "--precision"),
     (("h100:8", "h20"), {"tp": 3}, "no plan deals the work"),
     (("h100:1000000", "h20"), {"global_batch": 1, "pp": 1, "tp": 1}, "a step has work for"),
