@@ -1,6 +1,6 @@
 """Chip and date in, findings out: the answer, its margins, what would flip it, and what it rests on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -15,13 +15,16 @@ from perfcore.findings import Seen, beside, findings_of
 from perfcore.outcome import Outcome, classify, of_rules
 from perfcore.quantity import Interval, plain
 from perfcore.reader import as_date
-from perfcore.readings import READINGS, Values, metrics_of, read_as
+from perfcore.readings import READINGS, Reading, Values, metrics_of, read_as
 from perfcore.regions import DENSITY, density, is_impossible
 from perfcore.result import NOTICE, Timeline, Verdict
 from perfcore.rules import THE_RULE, Rule, Version, effective_dates, shipped, with_own
 from perfcore.schema import PROCESS_FACTS, SETTABLE_FACTS, SYSTEM_FACTS, check_value
 
-__all__ = ["METRICS", "NOTICE", "OTHER_METRICS", "Timeline", "Verdict", "check", "verdict", "verdicts", "with_facts"]
+__all__ = [
+    *("METRICS", "NOTICE", "OTHER_METRICS", "Timeline", "Verdict"),
+    *("check", "read_otherwise", "verdict", "verdicts", "with_facts"),
+]
 
 METRICS = (
     "tpp",
@@ -200,13 +203,17 @@ def _version(version: Version | None) -> dict[str, Any] | None:
     }
 
 
-def _readings(item: Item, version: Version | None, values: Values, now: Outcome) -> list[dict[str, Any]]:
-    found = []
+def read_otherwise(item: Item, version: Version | None, values: Values) -> Iterator[tuple[Reading, Values, Outcome]]:
+    """Yield each contested reading that says something of an item, its values, and the answer it would give."""
     for reading in READINGS:
         other = read_as(reading, item, values)
-        if other is None or version is None:
-            continue
-        then = classify(version, other)
+        if other is not None and version is not None:
+            yield reading, other, classify(version, other)
+
+
+def _readings(item: Item, version: Version | None, values: Values, now: Outcome) -> list[dict[str, Any]]:
+    found = []
+    for reading, other, then in read_otherwise(item, version, values):
         found.append(
             {
                 "reading": reading.id,

@@ -1,7 +1,7 @@
 """What the page shows of the catalogue and of a user's own designs: each item under each version of ECCN 3A090."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,9 +12,10 @@ from perfcore.errors import PerfcoreError
 from perfcore.items import Item
 from perfcore.outcome import Outcome, classify
 from perfcore.quantity import Interval
-from perfcore.readings import READINGS, Values, metrics_of, read_as
+from perfcore.readings import Values, metrics_of
 from perfcore.regions import DENSITY, density
 from perfcore.rules import THE_RULE, Rule, Version, load
+from perfcore.verdict import read_otherwise
 
 __all__ = ["STATUSES", "Contested", "Entry", "catalogue", "entry_of", "middle", "own_designs", "the_rule", "versions"]
 
@@ -74,18 +75,15 @@ def entry_of(item: Item, own: bool = False) -> Entry:
     """Decide an item under every version."""
     values = metrics_of(item)
     outcomes = tuple(classify(version, values) for version in versions())
-    contested = tuple(tuple(_contested(item, version, values)) for version in versions())
+    contested = tuple(
+        tuple(
+            Contested(reading.id, reading.says, then)
+            for reading, _, then in read_otherwise(item, version, values)
+            if then.status != now.status
+        )
+        for version, now in zip(versions(), outcomes, strict=True)
+    )
     return Entry(item, values, outcomes, contested, own)
-
-
-def _contested(item: Item, version: Version, values: Values) -> Iterator[Contested]:
-    """Yield the readings under which a version gives another answer."""
-    status = classify(version, values).status
-    for reading in READINGS:
-        other = read_as(reading, item, values)
-        then = None if other is None else classify(version, other)
-        if then is not None and then.status != status:
-            yield Contested(reading.id, reading.says, then)
 
 
 @cache

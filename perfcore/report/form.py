@@ -63,14 +63,9 @@ def design_section(entries: Sequence[Entry], live: bool, today: date) -> Html:
 
 def _start(entries: Sequence[Entry]) -> Html:
     """Return a choice of chips whose numbers fill the form."""
-    options = [el("option", e.item.name, value=e.item.id) for e in entries if e.item.kind == "chip"]
-    select = el(
-        "select",
-        el("option", "numbers of your own", value=""),
-        *options,
-        id="start",
-        data_first=chips.find(START, "chip"),
-    )
+    options = [el("option", e.item.name, value=e.anchor) for e in entries if e.item.kind == "chip"]
+    first = next(e.anchor for e in entries if not e.own and e.item.id == chips.find(START, "chip"))
+    select = el("select", el("option", "numbers of your own", value=""), *options, id="start", data_first=first)
     return el("p", el("label", "Start from ", for_="start"), select, class_="field")
 
 
@@ -119,14 +114,16 @@ def words_of(entries: Sequence[Entry]) -> Html:
         "labels": {name: term.label for name, term in FACTS.items()},
         "units": {name: FACTS[name].unit for name in shown},
         "statuses": {name: list(words) for name, words in STATUSES.items()},
-        "chips": {entry.item.id: _facts(entry) for entry in entries if entry.item.kind == "chip"},
+        "chips": {entry.anchor: _facts(entry) for entry in entries if entry.item.kind == "chip"},
     }
     # "<" could end the element that holds it.
     return Html(json.dumps(document, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 
 def _facts(entry: Entry) -> dict[str, Any]:
+    """Return what fills the form, and the name that perfcore knows the chip by where it is of the catalogue."""
     known = {name: plain(entry.value(name)) for name, _, _ in FIELDS}
     return {name: value for name, value in known.items() if value is not None} | {
-        "datacenter": plain(entry.values["datacenter"])
+        "datacenter": plain(entry.values["datacenter"]),
+        "chip": None if entry.own else entry.item.id,
     }

@@ -30,8 +30,9 @@ def matrix_section(entries: Sequence[Entry]) -> Html:
         el("em", "Open"),
         " says that inputs are unknown or disagree, ",
         el("em", "excluded"),
-        " that Note 2 takes the item out. ⚑ stands where a contested reading of the rule would change the answer; the "
-        "numbers of the chip say which. ",
+        " that Note 2 takes the item out. Where a contested reading of the rule would give another answer, ⚑ ",
+        el("em", "else"),
+        " says it, and the numbers of the chip say which reading. ",
         NOTICE,
     )
     count = el("p", f"{len(entries)} shown", id="matrix-count", role="status", aria_live="polite", class_="js")
@@ -80,9 +81,9 @@ def _row(entry: Entry) -> Html:
 
 
 def _answer(outcome: Outcome, contested: Sequence[Contested]) -> Html:
-    """Return the cell of one version; answers of contested readings stand beside it as words, without their colour."""
-    others = ", ".join(dict.fromkeys(STATUSES[one.outcome.status][0] for one in contested))
-    flag = el("small", el("span", "⚑", aria_hidden="true"), f" contested: {others}", class_="flag") if others else None
+    """Return the cell of one version; answers of contested readings stand under it as words, without their colour."""
+    others = " or ".join(dict.fromkeys(STATUSES[one.outcome.status][0] for one in contested))
+    flag = el("small", el("span", "⚑", aria_hidden="true"), f" else {others}", class_="flag") if others else None
     return el("td", status_words(outcome), flag)
 
 
