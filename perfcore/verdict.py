@@ -22,8 +22,16 @@ from perfcore.rules import THE_RULE, Rule, Version, effective_dates, shipped, wi
 from perfcore.schema import PROCESS_FACTS, SETTABLE_FACTS, SYSTEM_FACTS, check_value
 
 __all__ = [
-    *("METRICS", "NOTICE", "OTHER_METRICS", "Timeline", "Verdict"),
-    *("check", "read_otherwise", "verdict", "verdicts", "with_facts"),
+    "METRICS",
+    "NOTICE",
+    "OTHER_METRICS",
+    "Timeline",
+    "Verdict",
+    "check",
+    "read_otherwise",
+    "verdict",
+    "verdicts",
+    "with_facts",
 ]
 
 METRICS = (

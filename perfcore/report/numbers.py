@@ -1,6 +1,7 @@
 """Every number of every chip with its source, and the documents, one click away."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from perfcore import evidence
@@ -11,8 +12,14 @@ from perfcore.report.entries import STATUSES, Entry, versions
 from perfcore.report.markup import Html, details, el, join, scrolling, section
 from perfcore.terms import MARKS, TERMS
 
-__all__ = ["documents_section", "numbers_section", "source_link"]
+__all__ = ["documents_section", "numbers_section", "outside", "source_link"]
 
+# A place that can be gone to, within a text: an address, owner and name of a code store with a commit, a paper.
+PLACES = re.compile(
+    r"https?://[^\s<>\"]*[^\s<>\"),.;]"
+    r"|github (?P<code>[\w.-]+/[\w.-]+)(?: (?P<commit>[0-9a-f]{7,40})\b)?"
+    r"|arXiv (?P<paper>\d{4}\.\d{4,5})"
+)
 MEANS = {"estimate": "somebody's estimate", "recalled": "from memory; no document was found"}
 
 
@@ -114,11 +121,39 @@ def documents_section() -> Html:
     return section("sources", "Documents", intro, el("dl", *items))
 
 
+def _linked(address: str) -> Iterator[Html | str]:
+    """Yield an address, every place of it that can be gone to as a link.
+
+    >>> [part for part in _linked("arXiv 2104.04473; a letter") if part]
+    ['<a href="https://arxiv.org/abs/2104.04473" rel="noreferrer noopener">arXiv 2104.04473</a>', '; a letter']
+    """
+    at = 0
+    for found in PLACES.finditer(address):
+        yield address[at : found.start()]
+        yield outside(found[0], _where(found))
+        at = found.end()
+    yield address[at:]
+
+
+def _where(found: re.Match[str]) -> str:
+    if found["paper"]:
+        return f"https://arxiv.org/abs/{found['paper']}"
+    if found["code"]:
+        return f"https://github.com/{found['code']}" + (f"/tree/{found['commit']}" if found["commit"] else "")
+    return found[0]
+
+
+def outside(said: str, address: str) -> Html:
+    """Return a link that leaves the page; it tells the other side nothing of it."""
+    return el("a", said, href=address, rel="noreferrer noopener")
+
+
 def _document(source: str, document: Mapping[str, str]) -> Html:
-    address = document.get("address", "")
-    first, space, rest = address.partition(" ")
-    linked: tuple[Any, ...] = (address,)
-    if first.startswith(("https://", "http://")):
-        linked = (el("a", first, href=first, rel="noreferrer noopener"), space + rest)
-    said = el("dd", document.get("title", ""), ". ", *linked, f" ({document.get('date', 'no date')})")
+    said = el(
+        "dd",
+        document.get("title", ""),
+        ". ",
+        *_linked(document.get("address", "")),
+        f" ({document.get('date', 'no date')})",
+    )
     return join((el("dt", source, id=f"source-{source}"), said))
