@@ -130,7 +130,12 @@ def test_stacking_is_that_of_match(tables: dict[str, list[list[str]]]) -> None:
     row = next(row for row in tables[caption] if row[0] == "NVIDIA H20 SXM 96 GB")
     low, high = said["chips_interval"]
     assert row[1:4] == [f"{said['naive_chips']:,}", f"{said['chips']:,}", f"{low:,} to {high:,}"]
-    assert row[4:] == [f"{said['ceiling']:.2f}", f"{said['ceiling_chips']:,}", said["binding"], f"{said['power_ratio']:.2f}"]
+    assert row[4:] == [
+        f"{said['ceiling']:.2f}",
+        f"{said['ceiling_chips']:,}",
+        said["binding"],
+        f"{said['power_ratio']:.2f}",
+    ]
     points = tables["NVIDIA H20 SXM 96 GB"][1:]
     assert [point[0] for point in points] == [f"{one['chips']:,}" for one in said["curve"]]
     assert [point[1] for point in points] == [digits(one["ratio"], 3) for one in said["curve"]]
