@@ -51,12 +51,20 @@ def design_section(entries: Sequence[Entry], live: bool, today: date) -> Html:
     said, *maps = map_parts(entries)
     verdict = el(
         "div",
-        el("p", "Waiting for perfcore …", id="verdict-status", role="status", aria_live="polite"),
+        el("p", "Waiting for perfcore …", id="verdict-status", role="status", aria_live="polite", class_="js"),
         el("div", el("h3", "TPP against area"), *maps, said, id="map"),
         el("div", id="verdict-more"),
         id="verdict",
     )
-    form = el("form", _start(entries), *(_number(*field) for field in FIELDS), _datacenter(), _day(today), id="form")
+    form = el(
+        "form",
+        _start(entries),
+        *(_number(*field) for field in FIELDS),
+        _datacenter(),
+        _day(today),
+        id="form",
+        class_="js",
+    )
     without = el("noscript", el("p", "The form needs JavaScript; the rest of the page does without.", class_="notice"))
     return section("design", "A design of your own", intro, without, el("div", form, verdict, class_="two"), words)
 
