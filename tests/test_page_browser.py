@@ -310,11 +310,13 @@ def test_on_a_phone_a_row_keeps_its_name(serving: Server, browser: Browser) -> N
     )
     status = "document.getElementById('verdict-status').getBoundingClientRect()"
     top, bottom = browser.run(f"return [{status}.top, {status}.bottom]")
+    mark = browser.run("return document.querySelector('figure.map:not([hidden]) .design').getBoundingClientRect().left")
     left, right, end = browser.run(f"return [{name}.left, {name}.right, {last}.right]")
     chart = "document.querySelector('figure.map:not([hidden]) svg.chart')"
     letters = browser.run(f"return 11 * {chart}.getBoundingClientRect().width / {chart}.viewBox.baseVal.width")
     browser.cdp("Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False)
     assert 0 <= top < bottom < 800  # the answer is in sight of the last slider
+    assert 20 < mark < 370
     assert 0 <= left < right < 150
     assert end <= 390
     assert letters > 9  # px, of the smallest words on the map

@@ -204,9 +204,9 @@
       if (!result.rule_version || finding.rule !== result.rule_version.rule) continue;
       if (finding.tests.some((t) => t.metric === "dominant_function_processing")) continue;
       finding.tests.forEach((t) => rows.push([
-        finding.paragraph, { true: "met", false: "no", null: "open" }[finding.met],
+        finding.paragraph, { true: "met", false: "not met", null: "open" }[finding.met],
         `${label(t.metric)} ${compared[t.test]} ${said(t.threshold)}`, said(t.value),
-        { true: "met", false: "no", null: "open" }[t.met], percent(t.margin),
+        { true: "met", false: "not met", null: "open" }[t.met], percent(t.margin),
       ]));
     }
     return rows;
@@ -233,7 +233,7 @@
     const version = result.rule_version;
     more.append(node("p", `ECCN 3A090 on ${result.on}${version ? `, the version of ${version.effective} (${version.source.title})` : ": not yet in force"}. Performance density ${said(density)}.`));
     const rows = testRows(result);
-    if (rows.length) more.append(tableOf("Paragraphs and margins", ["paragraph", "is", "test", "value", "test is", "margin"], rows));
+    if (rows.length) more.append(tableOf("Paragraphs and margins", ["paragraph", "it is", "test", "value", "the test is", "margin"], rows));
     lines("What would flip it, one input at a time", result.flips.map((flip) => {
       const by = flip.change === null ? "" : ` (${percent(flip.change)})`;
       const to = flip.change === null ? said(flip.to) : `${flip.inclusive ? "" : flip.to > flip.from ? "above " : "below "}${said(flip.to)}`;
@@ -281,6 +281,8 @@
       const y = top + height * (1 - within((Math.log10(tpp) - yLow) / (yHigh - yLow)));
       mark.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)})`);
       mark.removeAttribute("hidden");
+      const box = svg.closest(".wide"); // of a narrow screen, wider than what is seen of it
+      box.scrollLeft = (x * svg.clientWidth) / svg.viewBox.baseVal.width - box.clientWidth / 2;
     }
   }
 
