@@ -47,16 +47,16 @@ def _box(entry: Entry) -> Html:
 
 
 def _readings(entry: Entry) -> Html | None:
-    """Say which contested readings would change which answer."""
-    found: dict[str, list[str]] = {}
+    """Say which contested readings would change which answer, and from when."""
+    found: dict[tuple[str, str], list[str]] = {}
     for version, contested in zip(versions(), entry.contested, strict=True):
         for one in contested:
             met = f" ({', '.join(one.outcome.certain)})" if one.outcome.certain else ""
-            said = f"{STATUSES[one.outcome.status][0]}{met} from {version.effective}"
-            found.setdefault(f"{one.reading.replace('_', ' ')}, {one.says}", []).append(said)
+            reading = f"{one.reading.replace('_', ' ')}, {one.says}"
+            found.setdefault((reading, STATUSES[one.outcome.status][0] + met), []).append(str(version.effective))
     if not found:
         return None
-    items = (el("li", f"{reading}: {'; '.join(said)}") for reading, said in found.items())
+    items = (el("li", f"{reading}: {said} from {', '.join(days)}") for (reading, said), days in found.items())
     return join((el("p", "Contested readings of the rule that would change the answer:"), el("ul", *items)))
 
 
