@@ -130,7 +130,7 @@ def test_filters_and_keyboard(serving: Server, browser: Browser) -> None:
     browser.wait("document.getElementById('chip-nvidiah20sxm96gb').open")
 
 
-@pytest.mark.parametrize("width", [360, 768, 1280])
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_the_window(serving: Server, browser: Browser, width: int, scheme: str) -> None:
     browser.cdp("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)

@@ -182,7 +182,7 @@ def test_a_slow_section_stands_on_a_page_of_its_own(monkeypatch: pytest.MonkeyPa
 
     def make() -> Html:
         made.append("once")
-        return section("claims", "Claims", el("p", "made here"))
+        return section("claims", "Claims", el("p", "made here ", el("a", "x", href="#source-x")))
 
     slow_section.cache_clear()
     monkeypatch.setitem(SLOW, "claims", SLOW["claims"]._replace(make=make))
@@ -190,6 +190,8 @@ def test_a_slow_section_stands_on_a_page_of_its_own(monkeypatch: pytest.MonkeyPa
         got = [ask(server, "GET", "/section/claims") for _ in range(3)]
         assert [one.status for one in got] == [200] * 3
         assert b"made here" in got[0].body
+        assert b'href="/#source-x"' in got[0].body  # the documents stand on the whole page
+        assert b'<a href="/">The whole page</a>' in got[0].body
         assert ask(server, "GET", "/section/measured").status == 404
     assert made == ["once"]
     slow_section.cache_clear()

@@ -64,7 +64,7 @@ def _table(entries: Sequence[Entry]) -> Html:
     head = el("tr", el("th", "chip", scope="col"), *days, *metrics)
     caption = el("caption", "Status and paragraphs of ECCN 3A090 that are certainly met, by effective date")
     body = el("tbody", *map(_row, entries))
-    return scrolling(el("table", caption, el("thead", head), body, id="matrix"), "Chips by rule date")
+    return scrolling(el("table", caption, el("thead", head), body, id="matrix"), "Table of chips by rule date")
 
 
 def _row(entry: Entry) -> Html:
