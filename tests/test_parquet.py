@@ -391,8 +391,9 @@ def test_a_folder_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
 
 def test_an_interrupt_keeps_whole_parts_and_says_so(tmp_path: Path) -> None:
     source, target = a_big_table(tmp_path, 60_000, 500), tmp_path / "out.parquet"
-    code = (
-        "import sys; from perfcore.tables import parquet_parts as p; p.PART_ROWS = 500\n"
+    code = (  # a part takes a while, so that on a busy machine too the signal comes before the last one
+        "import sys, time; from perfcore.tables import parquet_parts as p; p.PART_ROWS, write = 500, p.write_part\n"
+        "p.write_part = lambda *job: (time.sleep(0.1), write(*job))[1]\n"
         "sys.argv = ['perfcore', 'batch', *sys.argv[1:], '--workers', '1']\n"
         "from perfcore.cli import main; main('perfcore')"
     )
