@@ -1,7 +1,7 @@
 """How Sphinx makes the site of these pages: ``python -m sphinx -W docs build/site``. Nothing is fetched.
 
 The pages are plain Markdown that any code host shows. What they do not say themselves is added while they are read:
-pages of files outside this folder (README, CONTRIBUTING ...), links between the two, an anchor for each row of a table.
+pages of files outside this folder (README, CONTRIBUTING ...) and links between the two.
 """
 
 import os
@@ -33,6 +33,7 @@ autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
 
+html_math_renderer = "mathml"
 html_theme = "perfcore"
 html_theme_path = ["site/theme"]
 html_sidebars = {"**": ["globaltoc.html", "searchbox.html"]}
@@ -85,24 +86,13 @@ def read(app: "Sphinx", docname: str, source: list[str]) -> None:
     source[0] = here
 
 
-def tables(app: "Sphinx", document: "nodes.document") -> None:
-    """Let wide tables scroll, with the keyboard too, and give each row that starts with a name that name as anchor."""
+def mathml(writer: Any, node: "nodes.math") -> None:
+    """Write a formula as MathML, which browsers draw by themselves; the renderers of Sphinx load a script or need TeX."""
     from docutils import nodes
+    from docutils.utils.math.latex2mathml import tex2mathml
 
-    taken = set(document.ids)
-    for row in document.findall(nodes.row):
-        first = next(iter(row.findall(nodes.literal)), None)
-        if first is not None and row[0].astext() == first.astext() and re.fullmatch(r"[\w.-]+", first.astext()):
-            if first.astext() not in taken:
-                row["ids"].append(first.astext())
-            taken.add(first.astext())
-    for table in list(document.findall(nodes.table)):
-        around = [
-            nodes.raw("", '<div class="wide" tabindex="0" role="group" aria-label="table">', format="html"),
-            table.deepcopy(),
-            nodes.raw("", "</div>", format="html"),
-        ]
-        table.replace_self(around)
+    writer.body.append(tex2mathml(node.astext(), as_block=isinstance(node, nodes.math_block)))
+    raise nodes.SkipNode
 
 
 def references(app: "Sphinx", what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
@@ -119,7 +109,7 @@ def references(app: "Sphinx", what: str, name: str, thing: object, options: obje
 
 def setup(app: "Sphinx") -> dict[str, Any]:
     """Join Sphinx."""
+    app.add_html_math_renderer("mathml", (mathml, None), (mathml, None))
     app.connect("source-read", read)
-    app.connect("doctree-read", tables)
     app.connect("autodoc-process-docstring", references, priority=900)  # after napoleon
     return {"parallel_read_safe": True, "parallel_write_safe": True}
