@@ -1,4 +1,4 @@
-"""Modules that need an extra are not collected where it is not installed; pages that need files have a test of their own."""
+"""Modules that need an extra are not collected where it is missing; pages with files have a test of their own."""
 
 from importlib.util import find_spec
 

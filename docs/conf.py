@@ -87,7 +87,7 @@ def read(app: "Sphinx", docname: str, source: list[str]) -> None:
 
 
 def mathml(writer: Any, node: "nodes.math") -> None:
-    """Write a formula as MathML, which browsers draw by themselves; the renderers of Sphinx load a script or need TeX."""
+    """Write a formula as MathML, which browsers draw by themselves; the ways of Sphinx load a script or need TeX."""
     from docutils import nodes
     from docutils.utils.math.latex2mathml import tex2mathml
 

@@ -4,10 +4,10 @@ import math
 import re
 import tempfile
 from collections.abc import Sequence
-from typing import Any
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from perfcore import chips, rules
 from perfcore.design_regions import METRICS, Boxes, boxes_of
@@ -20,8 +20,8 @@ from perfcore.readings import metrics_of
 
 HERE = Path(__file__).parent
 FILE = re.compile(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LEFT, TOP, RIGHT, BOTTOM = 84.0, 40.0, 24.0, 100.0
-WIDTH, HEIGHT = 900.0, 520.0
+LEFT, TOP, RIGHT, BOTTOM = 84.0, 40.0, 24.0, 84.0
+WIDTH, HEIGHT = 900.0, 504.0
 
 
 def files_of(page: str) -> dict[str, str]:
@@ -43,7 +43,8 @@ def our_design() -> str:
     area, tpp = (float(metrics_of(item)[name].low) for name in ("applicable_die_area_mm2", "tpp"))
     boxes = boxes_of(rules.load(rules.THE_RULE).in_force(DAY), item)
     frame = _frame((400.0, 1200.0), (1200.0, 6000.0), (400.0, 500.0, 600.0, 750.0, 858.0, 1000.0, 1200.0), boxes)
-    picture = Picture(WIDTH, HEIGHT, f"A design of {tpp:,.0f} TPP and {area:,.0f} mm2 under ECCN 3A090 on {DAY}", [frame])
+    title = f"A design of {tpp:,.0f} TPP and {area:,.0f} mm2 under ECCN 3A090 on {DAY}"
+    picture = Picture(WIDTH, HEIGHT, title, [frame])
     tints = {name: (colour, SAID[name]) for name, colour in TINT.items() if name != "excluded"}
     _paint(picture, frame, boxes, tints)
     mark = Mark(*frame.place(area, tpp), "diamond", COLOURS[2], 9.0)
@@ -74,7 +75,8 @@ def a_bill() -> str:
     item = chips.load("nvidia_h20_sxm_96gb")  # any chip for data centres
     boxes: Any = _Both(boxes_of(version, item), boxes_of(rules.load(rules.THE_RULE).in_force(DAY), item))
     frame = _frame((100.0, 4000.0), (500.0, 20000.0), (100.0, 200.0, 300.0, 500.0, 858.0, 1716.0, 4000.0), boxes)
-    picture = Picture(WIDTH, HEIGHT, "What the bill adds to ECCN 3A090 and what it frees, by TPP and logic area", [frame])
+    title = "What the bill adds to ECCN 3A090 and what it frees, by TPP and logic area"
+    picture = Picture(WIDTH, HEIGHT, title, [frame])
     tints = {
         "added": (COLOURS[1], "added by the bill"),
         "both": (COLOURS[6], "controlled, and caught by the bill"),

@@ -1,4 +1,4 @@
-"""The worked questions of docs/gallery: files, commands and Python of a page, run in the order in which it shows them."""
+"""The worked questions of docs/gallery: files, commands and Python of a page, run in the order of the page."""
 
 import doctest
 import io
@@ -25,24 +25,10 @@ def asked_and_shown(block: str) -> list[tuple[str, str]]:
     return list(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def first_missing(shown: str, printed: str) -> str | None:
-    """Return the first piece of what is shown that is not printed there: whole lines, in order; ``...`` leaves some out."""
-    lines = _lines(printed)
-    pieces: list[list[str]] = [[]]
-    for line in _lines(shown):
-        if line == "...":
-            pieces.append([])
-        else:
-            pieces[-1].append(line)
-    at = 0
-    for number, piece in enumerate(pieces):
-        first, last = number == 0, number == len(pieces) - 1
-        starts = [at] if first else range(len(lines) - len(piece), at - 1, -1) if last and piece else range(at, len(lines))
-        fits = [start for start in starts if lines[start : start + len(piece)] == piece]
-        if not fits or (last and piece and fits[0] + len(piece) != len(lines)) or (first and last and not piece and lines):
-            return "\n".join(piece) or "(nothing)"
-        at = fits[0] + len(piece)
-    return None
+def is_shown(shown: str, printed: str) -> bool:
+    """Say whether a page shows what is printed, whole lines in order; a line ``...`` leaves some out."""
+    lines = (r"(?:.*\n)*?" if line == "..." else re.escape(line) + r"\n" for line in _lines(shown))
+    return re.fullmatch("".join(lines), "".join(f"{line}\n" for line in _lines(printed))) is not None
 
 
 def _lines(text: str) -> list[str]:
@@ -94,8 +80,8 @@ def test_the_page_is_what_happens(page: Path, tmp_path: Path, monkeypatch: pytes
         if language == "python":
             run_python(block, names, page)
         for command, shown in asked_and_shown(block) if language == "text" else ():
-            missing = first_missing(shown, printed := shell.printed(command))
-            assert missing is None, f"$ {command}\nshown:\n{missing}\nprinted:\n{printed}"
+            printed = shell.printed(command)
+            assert is_shown(shown, printed), f"$ {command}\nshown:\n{shown}\nprinted:\n{printed}"
         ran += language in ("python", "text")
     assert ran >= 3
 
@@ -109,7 +95,7 @@ def test_there_are_five_questions_and_the_list_names_them() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_each_says_how_sure_and_what_it_does_not_say(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    assert text.count("\n") <= 130
+    assert text.count("\n") <= 140
     for part in ("**In short.**", "\n## How sure\n", "\n## What this does not say\n"):
         assert part in text, part
 
@@ -130,8 +116,8 @@ def test_each_says_how_sure_and_what_it_does_not_say(page: Path) -> None:
     ],
 )
 def test_a_shortened_output_must_stand_there_whole_and_in_order(shown: str, holds: bool) -> None:
-    assert (first_missing(shown, "a\nb\nc\n") is None) is holds
+    assert is_shown(shown, "a\nb\nc\n") is holds
 
 
 def test_a_part_of_a_line_is_not_the_line() -> None:
-    assert first_missing("...\nb\n...\n", "a\nab\nb c\n") is not None
+    assert not is_shown("...\nb\n...\n", "a\nab\nb c\n")
