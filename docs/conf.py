@@ -1,4 +1,4 @@
-"""How Sphinx makes the site of these pages: ``python -m sphinx -W docs build/site``. Nothing is fetched.
+"""How Sphinx makes the site of these pages: ``python -m sphinx -W docs build/site``, without network.
 
 The pages are plain Markdown that any code host shows. What they do not say themselves is added while they are read:
 pages of files outside this folder (README, CONTRIBUTING ...) and links between the two.
