@@ -39,6 +39,7 @@ html_theme_path = ["site/theme"]
 html_sidebars = {"**": ["globaltoc.html", "searchbox.html"]}
 html_copy_source = html_show_sourcelink = html_show_copyright = html_show_sphinx = False
 html_domain_indices = False
+html_show_search_summary = False  # it would fetch each page found, which browsers refuse to a site opened as files
 
 # Files beside this folder that are pages of the site: a stub here says where each stands.
 OUTSIDE = {
