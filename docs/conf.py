@@ -68,6 +68,8 @@ def relinked(text: str, origin: Path, docname: str) -> str:
 
     def moved(link: re.Match[str]) -> str:
         target = Path(os.path.normpath(origin.parent / link[1]))
+        if not target.exists():
+            return link[0]  # of code, or broken: Sphinx says which
         target = stubs.get(target, target)
         return "](" + Path(os.path.relpath(target, (DOCS / docname).parent)).as_posix()
 

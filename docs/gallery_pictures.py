@@ -19,6 +19,7 @@ from perfcore.plots.shapes import COLOURS, Area, Frame, Line, Mark, Picture, Poi
 from perfcore.readings import metrics_of
 
 HERE = Path(__file__).parent
+DAY = date(2026, 2, 1)  # that of the pages
 FILE = re.compile(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LEFT, TOP, RIGHT, BOTTOM = 84.0, 40.0, 24.0, 84.0
 WIDTH, HEIGHT = 900.0, 504.0
@@ -31,9 +32,6 @@ def files_of(page: str) -> dict[str, str]:
     {'a.toml': 'name = 1\\n'}
     """
     return dict(FILE.findall(page))
-
-
-DAY = date(2026, 2, 1)
 
 
 def our_design() -> str:
