@@ -56,15 +56,8 @@ def design_section(entries: Sequence[Entry], live: bool, today: date) -> Html:
         el("div", id="verdict-more"),
         id="verdict",
     )
-    form = el(
-        "form",
-        _start(entries),
-        *(_number(*field) for field in FIELDS),
-        _datacenter(),
-        _day(today),
-        id="form",
-        class_="js",
-    )
+    fields = (_start(entries), *(_number(*field) for field in FIELDS), _datacenter(), _day(today))
+    form = el("form", *fields, id="form", class_="js", aria_label="A design")
     without = el("noscript", el("p", "The form needs JavaScript; the rest of the page does without.", class_="notice"))
     return section("design", "A design of your own", intro, without, el("div", form, verdict, class_="two"), words)
 
