@@ -278,6 +278,26 @@ def test_everything_is_reached_by_the_keyboard_and_seen(serving: Server, browser
     assert [name for name in fields if name not in reached] == []
 
 
+def test_a_word_without_end_stays_in_its_place(browser: Browser, tmp_path: Path) -> None:
+    endless = "X" * 300
+    own, bill, target = (tmp_path / name for name in ("own.toml", "bill.toml", "perfcore.html"))
+    own.write_text(f"name = '{endless}'\nvendor = '{endless}'\ntpp = 4799\napplicable_die_area_mm2 = 3000\n")
+    bill.write_text(
+        f"name = '{endless}'\nlayer = 'proposal'\nnote = '{endless}'\n[[version]]\nsource = {{ title = '{endless}' }}\n"
+        f"[[version.paragraph]]\nid = '{endless}'\nall_of = {{ tpp = {{ at_least = 1000 }} }}\n"
+    )
+    target.write_text(page(contents_of([own], [bill], without=tuple(SLOW))))
+    browser.cdp("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=False)
+    browser.open(target.as_uri())
+    browser.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    widths = browser.run(
+        "return [document.documentElement.scrollWidth, document.querySelector('#matrix th').offsetWidth]"
+    )
+    browser.cdp("Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False)
+    assert widths[0] <= 390
+    assert widths[1] < 150
+
+
 def test_on_paper_nothing_runs_over_the_edge(browser: Browser, tmp_path: Path) -> None:
     """A4 across with margins of 12 mm: 273 mm at 96 pixels an inch are 1031."""
     target = tmp_path / "perfcore.html"

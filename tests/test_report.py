@@ -233,6 +233,24 @@ def test_own_designs_stand_first(chip_file: Any) -> None:
     assert made.count("Mine") >= 4  # the table, its numbers, the map and the map's table
 
 
+@pytest.mark.parametrize(
+    ("tpp", "area", "shown", "density"),
+    [
+        ("4799.99", "3000", "4,799.99", "1.599997"),  # under 1.6, and not controlled
+        ("4800", "3000", "4,800", "1.6"),
+        ("4800.004", "3000", "4,800.004", "1.600001"),
+        ("2368", "814", "2,368", "2.909"),
+        ("{ low = 2399.99, high = 3000 }", "1000", "2,399.99 to 3,000", "2.4 to 3"),
+    ],
+)
+def test_no_number_is_rounded_onto_a_line(chip_file: Any, tpp: str, area: str, shown: str, density: str) -> None:
+    path = chip_file(f"name = 'Mine'\ntpp = {tpp}\napplicable_die_area_mm2 = {area}\ndatacenter = true\n")
+    made = page(contents_of([path], without=tuple(SLOW)), today=TODAY)
+    row = made.partition('id="matrix"')[2].partition("<tbody>")[2].partition("</tr>")[0]
+    cells = re.findall(r'<td class="n">([^<]*)</td>', row)
+    assert cells[:2] == [shown, density]
+
+
 def test_mistakes_in_files_are_named_together(chip_file: Any) -> None:
     bad = chip_file("name = 'x'\ntppp = 3\n", "bad.toml")
     system = chip_file("name = 'x'\nchips_per_node = 8\n", "system.toml")

@@ -1,10 +1,13 @@
 """The vintage matrix: chips by rule date, to be filtered by text and status."""
 
 from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
 
 from perfcore.display import number
 from perfcore.outcome import Outcome
-from perfcore.quantity import plain
+from perfcore.quantity import Interval, plain
 from perfcore.report.entries import STATUSES, Contested, Entry, versions
 from perfcore.report.markup import EMPTY, Html, el, scrolling, section
 from perfcore.terms import FACTS
@@ -92,8 +95,24 @@ def _shown(entry: Entry, metric: str, is_memory: bool) -> str:
         return "-"
     if metric == "performance_density" and entry.value("applicable_die_area_mm2").high == 0:
         return "undefined"
-    known = plain(entry.value(metric))
-    return "?" if known is None else number(known, 4)
+    known = entry.value(metric)
+    return "?" if known.is_unknown else number(plain(known), _digits(known, metric))
+
+
+def _digits(known: Interval, metric: str) -> int:
+    """Return how many digits show a number: four, or more where four would put it on a line that it is not on."""
+    for digits in range(4, 16):
+        ends = [(end, Decimal(f"{float(end):.{digits}g}")) for end in (known.low, known.high) if end is not None]
+        if not any(Fraction(shown) in _lines(metric) and Fraction(shown) != end for end, shown in ends):
+            return digits
+    return 17
+
+
+@cache
+def _lines(metric: str) -> frozenset[Fraction]:
+    """Return the thresholds of a metric under any version."""
+    bounds = (bound.threshold for version in versions() for bound in version.tests.get(metric, ()))
+    return frozenset(line for line in bounds if isinstance(line, Fraction))
 
 
 def status_words(outcome: Outcome) -> Html:
