@@ -82,6 +82,9 @@ def test_margins_and_flips_are_those_of_check(serving: Server, browser: Browser,
     cells = "return [...document.querySelectorAll('#verdict-more tbody tr td:last-child')].map((c) => c.textContent)"
     assert browser.run(cells) == [percent(test.margin) for test in tests]
     lines = browser.run("return document.getElementById('verdict-more').textContent")
+    browser.run(SET, "field-tpp", "4799.99999")
+    browser.wait(SETTLED)
+    assert "4,799.99999" in browser.run("return document.querySelector('#verdict-more tbody tr').textContent")
     assert want.flips
     for flip in want.flips:
         assert f"{FACTS[flip['input']].label} from" in lines

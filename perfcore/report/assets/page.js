@@ -169,6 +169,11 @@
     if (typeof value === "object") return value.high === null ? `${said(value.low)} or more` : `${said(value.low)} to ${said(value.high)}`;
     return typeof value === "number" ? value.toLocaleString("en", { maximumSignificantDigits: 7 }) : String(value);
   };
+  // What is not on a line is not shown as if it were.
+  const beside = (value, line) => (
+    typeof value === "number" && value !== line && said(value) === said(line)
+      ? value.toLocaleString("en", { maximumSignificantDigits: 17 }) : said(value)
+  );
   const percent = (value) => {
     if (value === null || value === undefined) return "";
     if (typeof value === "object") return `${percent(value.low) || "…"} to ${percent(value.high) || "…"}`;
@@ -205,7 +210,7 @@
       if (finding.tests.some((t) => t.metric === "dominant_function_processing")) continue;
       finding.tests.forEach((t) => rows.push([
         finding.paragraph, { true: "met", false: "not met", null: "open" }[finding.met],
-        `${label(t.metric)} ${compared[t.test]} ${said(t.threshold)}`, said(t.value),
+        `${label(t.metric)} ${compared[t.test]} ${said(t.threshold)}`, beside(t.value, t.threshold),
         { true: "met", false: "not met", null: "open" }[t.met], percent(t.margin),
       ]));
     }
