@@ -12,6 +12,7 @@ from test_serve import DAYS, design_file, running
 import perfcore
 from perfcore.chips import normal
 from perfcore.display import percent
+from perfcore.report.entries import catalogue
 from perfcore.report.page import SLOW, Contents, contents_of, page
 from perfcore.report.server import Server
 from perfcore.terms import FACTS
@@ -123,6 +124,12 @@ def test_filters_and_keyboard(serving: Server, browser: Browser) -> None:
     assert browser.run("return document.getElementById('matrix-count').textContent") == f"{few} shown"
     browser.run(SET, "filter-status", "excluded")
     assert browser.run(f"return {shown}") == 0
+    browser.run(SET, "filter-text", "")
+    browser.run(SET, "filter-status", "contested")
+    flagged = [entry for entry in (*catalogue(), *catalogue("memory")) if entry.contested[-1]]
+    assert browser.run(f"return {shown}") == len(flagged) > 15
+    browser.run(SET, "filter-version", "0")
+    assert browser.run(f"return {shown}") < len(flagged)
     browser.wait(SETTLED)
     browser.run("document.getElementById('slider-tpp').focus()")
     before = browser.run("return document.getElementById('field-tpp').value")

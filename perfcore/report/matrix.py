@@ -44,7 +44,11 @@ def matrix_section(entries: Sequence[Entry]) -> Html:
 
 def _filters() -> Html:
     days = [version.effective.isoformat() for version in versions()]
-    statuses = [("", "any status"), *((name, words) for name, (words, _) in STATUSES.items())]
+    statuses = [
+        ("", "any status"),
+        *((name, words) for name, (words, _) in STATUSES.items()),
+        ("contested", "⚑ contested"),
+    ]
     text = el("input", id="filter-text", type="search", placeholder="h20, amd, hbm3 …", autocomplete="off")
     status = el("select", *(el("option", words, value=name) for name, words in statuses), id="filter-status")
     on = el(
@@ -80,7 +84,8 @@ def _row(entry: Entry) -> Html:
     words = " ".join((item.id, item.name, vendor, *item.document.get("aliases", ()))).lower()
     states = " ".join(outcome.status for outcome in entry.outcomes)
     row = (name, *map(_answer, entry.outcomes, entry.contested), *cells)
-    return el("tr", *row, data_words=words, data_states=states)
+    contested = "".join("1" if others else "0" for others in entry.contested)
+    return el("tr", *row, data_words=words, data_states=states, data_contested=contested if "1" in contested else None)
 
 
 def _answer(outcome: Outcome, contested: Sequence[Contested]) -> Html:

@@ -13,9 +13,10 @@
       const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
       for (const row of rows) {
-        const states = row.dataset.states.split(" ");
-        const own = states[which ? Number(which.value) : 0];
-        const fits = words.every((w) => row.dataset.words.includes(w)) && (!state.value || own === state.value);
+        const at = which ? Number(which.value) : 0;
+        const own = row.dataset.states.split(" ")[at];
+        const is = state.value === "contested" ? (row.dataset.contested || "")[at] === "1" : own === state.value;
+        const fits = words.every((w) => row.dataset.words.includes(w)) && (!state.value || is);
         row.hidden = !fits;
         shown += fits;
       }
