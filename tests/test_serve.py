@@ -193,6 +193,8 @@ def test_a_slow_section_stands_on_a_page_of_its_own(monkeypatch: pytest.MonkeyPa
         assert b'href="/#source-x"' in got[0].body  # the documents stand on the whole page
         assert b'<a href="/">The whole page</a>' in got[0].body
         assert ask(server, "GET", "/section/measured").status == 404
+        assert ask(server, "GET", "/section/claims", headers={"Sec-Fetch-Site": "cross-site"}).status == 403
+        assert ask(server, "GET", "/", headers={"Sec-Fetch-Site": "cross-site"}).status == 200  # a link to the page
     assert made == ["once"]
     slow_section.cache_clear()
 

@@ -213,11 +213,11 @@ class _Handler(BaseHTTPRequestHandler):
         path, query = self._target()
         if path == "/":
             return HTML, self.server.page()
+        self._same_origin()
         name = path.removeprefix("/section/")
         if path.startswith("/section/") and name in self.server.sections:
             return HTML, self.server.section(name)
         if path == "/api/check":
-            self._same_origin()
             return JSON, _document(answer(read_query(query), self.server.contents.rules))
         raise _RefusedError(404, "there is nothing here; the page is at /")
 
