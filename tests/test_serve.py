@@ -566,6 +566,53 @@ def test_any_bytes_on_the_wire_leave_the_server_standing(serving: Server, reques
         assert found == b"" or b"200" not in found.partition(b"\n")[0]
 
 
+def spoiled(request: bytes, chance: random.Random) -> bytes:
+    """Put in, take out or change a few bytes of a request."""
+    found = bytearray(request)
+    pieces = (
+        b"\r\n",
+        b"\n",
+        b"\0",
+        b"%00",
+        b"..",
+        b"\\",
+        b"[",
+        b"{",
+        b'"',
+        b"\xff",
+        b"9" * 30,
+        b"http://",
+        b"Host: evil",
+    )
+    for _ in range(chance.randint(1, 5)):
+        at, way = chance.randrange(len(found)), chance.random()
+        if way < 0.6:
+            found[at:at] = chance.choice(pieces)
+        elif way < 0.8:
+            del found[at : at + chance.randint(1, 12)]
+        else:
+            found[at] = chance.randrange(256)
+    return bytes(found)
+
+
+def test_spoiled_requests_are_answered_or_refused(serving: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    chance = random.Random(11)
+    host = f"Host: 127.0.0.1:{serving.server_port}\r\n"
+    body = '{"on": "2024-01-01", "facts": {"tpp": "4800", "applicable_die_area_mm2": 700}}'
+    kind = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    whole = (
+        f"POST /api/check HTTP/1.1\r\n{host}{kind}\r\n{body}".encode(),
+        f"GET /api/check?chip=h20&on=2024-01-01 HTTP/1.1\r\n{host}Sec-Fetch-Site: same-origin\r\n\r\n".encode(),
+    )
+    for _ in range(800):
+        request = spoiled(chance.choice(whole), chance)
+        with socket.create_connection((module.HOST, serving.server_port), timeout=10) as connection:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+            assert b" 500 " not in connection.recv(100), request
+    assert capsys.readouterr().err == ""
+
+
 def start(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "perfcore", "serve", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
