@@ -1,10 +1,10 @@
 """What has been said in public, each claim recomputed: it holds, fails, or cannot be decided, and why."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from perfcore import evidence
 from perfcore.chips import load as load_chip
@@ -19,7 +19,10 @@ from perfcore.reader import SPECS, read_toml, report
 from perfcore.schema import Problem
 from perfcore.terms import FACTS
 
-__all__ = ["OUTCOMES", "Claim", "Judged", "from_file", "ids", "judge", "load", "shipped"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["OUTCOMES", "Claim", "Judged", "from_file", "ids", "judge", "load", "shipped", "to_frame"]
 
 
 @dataclass(frozen=True)
@@ -189,6 +192,21 @@ def judge(claim: Claim) -> Judged:
     except PerfcoreError as mistake:
         raise PerfcoreError(f"{claim.path}: claim {claim.id}: {line}" for line in mistake.lines) from None
     return Judged(claim, found, outcome_of(found, claim.document, claim.lines))
+
+
+def to_frame(judged: Iterable[Judged]) -> "pd.DataFrame":
+    """Return judged claims as a pandas DataFrame, one a row by id, with the source that said it first."""
+    from perfcore.tidy import to_frame
+
+    keys = ("id", "claim", "outcome", "mark", "difference", "says", "why")
+    rows = []
+    for one in judged:
+        found, said = one.to_dict(), one.claim.said[0]
+        source = {key: said.get(key) for key in ("id", "title", "locator")}
+        computed = None if one.found.value is None else one.computed
+        row = {key: found[key] for key in keys} | {"kind": one.claim.kind, "claimed": one.claimed, "computed": computed}
+        rows.append({**row, "source": source})
+    return to_frame(rows).set_index("id")
 
 
 @cache

@@ -13,23 +13,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from perfcore import chips, evidence
 from perfcore.answer_cells import STATUSES, Answers
 from perfcore.errors import PerfcoreError
 from perfcore.given import read_exactly
+from perfcore.items import Item
+from perfcore.outcome import classify
+from perfcore.quantity import Interval, plain, point
 from perfcore.reader import as_date
-from perfcore.regions import DENSITY
+from perfcore.readings import Values, metrics_of
+from perfcore.regions import AREA, DENSITY, density
 from perfcore.rows import ENDS, INPUTS, NUMBERS, RATES, RESULTS, RowError, misspelt
 from perfcore.rules import THE_RULE, load
 from perfcore.schema import check_value
 from perfcore.tables.csv_parts import checked
-from perfcore.tables.decisions import FEW_ROWS, exact_rows, law_on, sets_of, undecided
+from perfcore.tables.decisions import exact_rows, law_on, sets_of, undecided
 from perfcore.tables.designs import Decided, decide
 from perfcore.tables.frame_columns import Frame, read_frame
+from perfcore.terms import MARKS, weakest
+from perfcore.tidy import to_frame
 
-__all__ = ["check_frame"]
+__all__ = ["check_frame", "chips_frame"]
 
 SETTABLE = (*NUMBERS, "datacenter")
 WHERE = "check_frame"
+# Below so many rows the scalar engine is done before the compiled loops are loaded.
+FEW_ROWS = 3_000
 # Rows decided at once: the intervals among them take some hundred bytes each.
 STRETCH = 1_000_000
 
@@ -71,7 +80,7 @@ def check_frame(
     ['3A090.a.2', '3A090.b.1;3A090.b.2']
     """
     names = _checked(frame)
-    days = [as_date(on, "on")] if on is not None else [version.effective for version in load(THE_RULE).versions]
+    days = _days(on)
     table = read_frame(_with_facts(frame[[name for name in names if name in INPUTS]], facts or {}))
     verdicts = _by_day(table, days)
     last, errors = verdicts[-1][1], verdicts[-1][2]
@@ -79,11 +88,13 @@ def check_frame(
         name: _floats(*_point(*ends), errors) for name, ends in (("tpp", last.tpp), (DENSITY, last.density))
     }
     for day, (answers, decided, wrong) in zip(days, verdicts, strict=True):
-        end = "" if on is not None else f"_{day.isoformat()}"
+        end = _end(day, on)
         results |= _answered(answers, decided, wrong, end)
     if any(name.endswith(ENDS) for name in table.columns):
         results |= _spread(last, errors)
-    results["error"] = _texts([errors.get(row) for row in range(table.rows)] if errors else [None] * table.rows)
+    places = np.full(table.rows, -1)
+    places[list(errors)] = np.arange(len(errors))
+    results["error"] = _taken(list(errors.values()), places)
     return _beside(frame, results)
 
 
@@ -153,6 +164,8 @@ def _decided(table: Frame, day: date) -> tuple[Decided, dict[int, str]]:
 
 def _joined(several: Any) -> Any:
     low, high = zip(*several, strict=True)
+    if len(low) == 1:
+        return low[0], high[0]
     return np.concatenate(low), np.concatenate(high)
 
 
@@ -186,15 +199,15 @@ def _answered(answers: Answers, decided: Decided, errors: Mapping[int, str], end
     width = len(answers.paragraphs)
     rows = list(errors)
     status = (decided.codes >> width).astype(np.int8)
-    met = np.array(sets_of(answers), dtype=object)[decided.codes & ((1 << width) - 1)]
-    status[rows] = -1
-    met[rows] = pd.NA
+    met = (decided.codes & ((1 << width) - 1)).astype(np.intp)
+    status[rows] = met[rows] = -1
     coded = pd.Categorical.from_codes(status, categories=list(STATUSES))
-    return {f"status{end}": coded, f"paragraphs{end}": _texts(met)}
+    return {f"status{end}": coded, f"paragraphs{end}": _taken(sets_of(answers), met)}
 
 
-def _texts(texts: Any) -> Any:
-    return pd.array(texts, dtype="string")
+def _taken(words: list[str], places: Any) -> Any:
+    """Return a column of texts by their places; NA for -1."""
+    return pd.array(words, dtype="string").take(places, allow_fill=True)
 
 
 def _beside(frame: pd.DataFrame, results: Mapping[str, Any]) -> pd.DataFrame:
@@ -205,3 +218,74 @@ def _beside(frame: pd.DataFrame, results: Mapping[str, Any]) -> pd.DataFrame:
     found.columns.name = frame.columns.name
     found.attrs.update(frame.attrs)
     return found
+
+
+def _days(on: date | str | None) -> list[date]:
+    """Return the day that is asked about, or those on which a version of ECCN 3A090 takes effect."""
+    return [as_date(on, "on")] if on is not None else [version.effective for version in load(THE_RULE).versions]
+
+
+def _end(day: date, on: date | str | None) -> str:
+    return "" if on is not None else f"_{day.isoformat()}"
+
+
+def chips_frame(on: date | str | None = None) -> pd.DataFrame:
+    """Return the chips of the catalogue, one a row by id, with what the rules of a day or of each version say.
+
+    Parameters
+    ----------
+    on
+        The day whose rules apply, as a date or YYYY-MM-DD; without it, every version of ECCN 3A090.
+
+    Returns
+    -------
+    DataFrame
+        ``name``, ``vendor``, ``market``, ``launched``; the metrics that ``check`` takes, under the names that
+        ``check_frame`` reads, an interval as ``_low`` and ``_high``; ``datacenter`` (boolean); ``status`` and
+        ``paragraphs`` as of ``check_frame``; ``weakest_mark``: how sure the least sure number behind the metrics is.
+
+    Raises
+    ------
+    PerfcoreError
+        If the day is none.
+
+    Examples
+    --------
+    >>> chips_frame(on="2024-01-01").at["nvidia_h20_sxm_96gb", "status"]
+    'not_controlled'
+    """
+    days = _days(on)
+    items = [chips.load(item_id) for item_id in chips.ids()]
+    found = to_frame(_row(item, days, on) for item in items).set_axis(pd.Index(chips.ids(), name="id"))
+    ends = [name + end for name in (*NUMBERS, DENSITY) for end in ENDS if name + end in found]
+    found = found[[*(name for name in found if name not in ends), *ends]]
+    found["launched"] = pd.to_datetime(found["launched"])
+    for name in [f"status{_end(day, on)}" for day in days]:
+        found[name] = pd.Categorical(found[name], categories=list(STATUSES))
+    found["weakest_mark"] = pd.Categorical(found["weakest_mark"], categories=MARKS, ordered=True)
+    return found
+
+
+def _row(item: Item, days: list[date], on: date | str | None) -> dict[str, Any]:
+    values, document = metrics_of(item), item.document
+    row: dict[str, Any] = {"name": item.name, **{key: document.get(key) for key in ("vendor", "market", "launched")}}
+    for name in (*NUMBERS, DENSITY):
+        row |= _number(name, values)
+    row["datacenter"] = item.facts.get("datacenter")
+    for day in days:
+        outcome = classify(load(THE_RULE).in_force(day), values)
+        row |= {f"status{_end(day, on)}": outcome.status, f"paragraphs{_end(day, on)}": ";".join(outcome.certain)}
+    supports = [evidence.support(item, name) for name in (*NUMBERS, "datacenter")]
+    marks = [support.mark for support in supports if support is not None]
+    return {**row, "weakest_mark": weakest(marks) if marks else None}
+
+
+def _number(name: str, values: Values) -> dict[str, Any]:
+    """Return what is known of a number: itself, or its ends."""
+    known = density(values) if name == DENSITY else values[name]
+    assert isinstance(known, Interval)
+    undefined = name == DENSITY and values[AREA] == point(0)
+    shown = None if undefined else plain(known)
+    if isinstance(shown, dict):
+        return {name: None, **{f"{name}_{end}": number for end, number in shown.items()}}
+    return {name: shown}

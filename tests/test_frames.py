@@ -405,3 +405,68 @@ def test_no_warning_from_pandas_or_numpy() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check_frame(by_hand("float64").assign(error="x", status=1), on=ON)
+
+
+@pytest.mark.parametrize("on", ["2022-12-01", ON, "2026-02-01"])
+def test_the_catalogue_as_check_says(on: str) -> None:
+    """``check``, ``chips_frame``, and ``check_frame`` of what it returns, of every chip."""
+    found = perfcore.chips_frame(on)
+    again = check_frame(found, on=on)
+    assert list(found.index) == list(perfcore.chips.ids())
+    assert again.index.identical(found.index)
+    for chip, row in found.iterrows():
+        verdict = perfcore.check(chip, on=on)
+        expected = (verdict.status, ";".join(verdict.paragraphs))
+        assert (row["status"], row["paragraphs"]) == expected, chip
+        assert tuple(again.loc[chip, ["status", "paragraphs"]]) == expected, chip
+
+
+def test_chips_of_the_frame_are_typed_from_their_files() -> None:
+    """H20: 148 dense FP16 TFLOPS x 16, 814 mm2, and the weakest of its marks in specs/chips."""
+    found = perfcore.chips_frame()
+    h20 = found.loc["nvidia_h20_sxm_96gb"]
+    assert (h20["name"], h20["vendor"], h20["tpp"], h20["applicable_die_area_mm2"]) == (
+        "NVIDIA H20 SXM 96 GB",
+        "NVIDIA",
+        2368.0,
+        814.0,
+    )
+    assert h20["status_2022-10-21"] == h20["status_2023-11-17"] == "not_controlled"
+    assert str(found["launched"].dtype).startswith("datetime64")
+    assert {str(found[name].dtype) for name in ("tpp", "performance_density", "io_bandwidth_gb_s_low")} == {"Float64"}
+    assert found["weakest_mark"].cat.ordered
+    assert found["weakest_mark"].cat.categories[0] == "datasheet"
+    spread = found[found["applicable_die_area_mm2_low"].notna()]
+    assert len(spread)
+    assert spread["applicable_die_area_mm2"].isna().all()
+
+
+def test_a_timeline_as_a_frame() -> None:
+    timeline = perfcore.check("a800")
+    found = timeline.to_frame()
+    assert found.index.tolist() == [pd.Timestamp(v.on) for v in timeline.verdicts]
+    assert found.loc["2023-11-17", ["status", "paragraphs"]].tolist() == ["controlled", "3A090.a.1;3A090.a.2"]
+    assert found.loc["2022-10-21", ["status", "paragraphs", "version"]].tolist() == ["not_controlled", "", "2022-10-21"]
+
+
+def test_rows_of_a_validation_as_a_frame(tmp_path: Path) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text(
+        "row_id,model,chip,n_chips,precision,gbs_seqs,seq,step_time_s\n"
+        "one,llama3_8b,H100-SXM-80GB,8,bf16,128,8192,12\ntwo,llama3_8b,no such chip,8,bf16,128,8192,12\n"
+    )
+    result = perfcore.validate(table)
+    found = result.to_frame()
+    assert found["row_id"].tolist() == ["one", "two"]
+    assert found["skipped"].isna().tolist() == [True, False]
+    assert str(found["predicted"].dtype) == "Float64"
+    assert found["predicted_interval_low"][0] < found["predicted"][0] < found["predicted_interval_high"][0]
+    assert pd.isna(found["predicted"][1])
+
+
+def test_claims_as_a_frame() -> None:
+    several = [perfcore.claims.judge(perfcore.claims.load(name)) for name in perfcore.claims.ids()[:5]]
+    found = perfcore.claims.to_frame(several)
+    assert found.index.tolist() == list(perfcore.claims.ids()[:5])
+    assert set(found["outcome"]) <= {"holds", "fails", "undetermined", "not_computed"}
+    assert found["source_title"].notna().all()
