@@ -13,7 +13,6 @@ from perfcore.claim_kinds import compute, entries_of, names_of, needed_arguments
 from perfcore.claim_law import lines_on
 from perfcore.claim_schema import KINDS, OUTCOMES, claim_problems, file_problems
 from perfcore.claim_values import FROM_MEMORY, HOLDS, Band, Found, Range, band_of, difference, outcome_of, spoken
-from perfcore.display import html_table
 from perfcore.errors import PerfcoreError, suggestion
 from perfcore.reader import SPECS, read_toml, report
 from perfcore.schema import Problem
@@ -64,6 +63,11 @@ class Claim:
     def lines(self) -> tuple[float, ...]:
         """The lines of the law that the claimed number must not cross."""
         return lines_on(self.document["metric"]) if "metric" in self.document and self.kind == "quantity" else ()
+
+    def _repr_html_(self) -> str:
+        from perfcore.notebook import said_html
+
+        return said_html(self)
 
 
 def _words(document: Mapping[str, Any]) -> str:
@@ -145,8 +149,9 @@ class Judged:
         }
 
     def _repr_html_(self) -> str:
-        rows = [(key, str(value)) for key, value in self.to_dict().items() if value not in (None, [], "")]
-        return html_table(("", self.claim.id), rows)
+        from perfcore.notebook import claim_html
+
+        return claim_html(self)
 
 
 def _tolerated(document: Mapping[str, Any]) -> str:

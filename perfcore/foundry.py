@@ -76,6 +76,11 @@ class FoundryGate:
         found: dict[str, Any] = json_of(self)
         return found
 
+    def _repr_html_(self) -> str:
+        from perfcore.notebook import answer_html
+
+        return answer_html("The foundry's gate", self.to_dict())
+
 
 @dataclass(frozen=True)
 class Carried:

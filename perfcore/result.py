@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from perfcore.display import html_table
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -91,7 +89,9 @@ class Verdict:
         }
 
     def _repr_html_(self) -> str:
-        return html_table(("date", "chip", "status", "paragraphs"), [_row(self)])
+        from perfcore.notebook import verdicts_html
+
+        return verdicts_html([self], timeline=False)
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,9 @@ class Timeline:
         return to_frame(rows).astype({"on": "datetime64[s]"}).set_index("on")
 
     def _repr_html_(self) -> str:
-        return html_table(("date", "chip", "status", "paragraphs"), [_row(verdict) for verdict in self.verdicts])
+        from perfcore.notebook import verdicts_html
 
-
-def _row(verdict: Verdict) -> tuple[str, ...]:
-    return (verdict.on.isoformat(), verdict.name, verdict.status, ", ".join(verdict.paragraphs))
+        return verdicts_html(self.verdicts, timeline=True)
 
 
 def _thawed(entry: Any) -> Any:

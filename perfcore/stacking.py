@@ -89,8 +89,9 @@ class Match:
         return to_frame(self.curve)
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in self.to_dict().items())
-        return f"<table>{rows}</table>"
+        from perfcore.notebook import match_html
+
+        return match_html(self)
 
 
 def match(

@@ -36,6 +36,11 @@ class Validation:
 
         return to_frame(self.rows)
 
+    def _repr_html_(self) -> str:
+        from perfcore.notebook import validation_html
+
+        return validation_html(self)
+
 
 def validate(
     path: str | Path | None = None,
