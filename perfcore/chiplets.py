@@ -73,7 +73,7 @@ class Split:
         return found
 
     def _repr_html_(self) -> str:
-        from perfcore.notebook import answer_html
+        from perfcore.html_answer import answer_html
 
         return answer_html(f"{self.chip} as {self.k} dies", self.to_dict())
 

@@ -74,7 +74,7 @@ class Envelope:
         return found
 
     def _repr_html_(self) -> str:
-        from perfcore.notebook import answer_html
+        from perfcore.html_answer import answer_html
 
         return answer_html(f"{self.chip} as a supercomputer", self.to_dict())
 

@@ -77,7 +77,7 @@ class FoundryGate:
         return found
 
     def _repr_html_(self) -> str:
-        from perfcore.notebook import answer_html
+        from perfcore.html_answer import answer_html
 
         return answer_html("The foundry's gate", self.to_dict())
 

@@ -47,7 +47,7 @@ class LinkRates:
         return {**{f"{name}_gb_s": getattr(self, name) for name in KINDS}, "gaps_gb_s": self.gaps}
 
     def _repr_html_(self) -> str:
-        from perfcore.notebook import NOT_ADVICE, answer_html
+        from perfcore.html_answer import NOT_ADVICE, answer_html
 
         return answer_html("Links, both directions", self.to_dict(), NOT_ADVICE)
 

@@ -25,7 +25,7 @@ class Packages:
         return found
 
     def _repr_html_(self) -> str:
-        from perfcore.notebook import answer_html
+        from perfcore.html_answer import answer_html
 
         return answer_html("Packages that the supply allows", self.to_dict())
 
@@ -44,7 +44,7 @@ class Patterning:
         return found
 
     def _repr_html_(self) -> str:
-        from perfcore.notebook import answer_html
+        from perfcore.html_answer import answer_html
 
         return answer_html("Extra masks against EUV", self.to_dict())
 

@@ -57,7 +57,7 @@ class Outcome:
         return found
 
     def _repr_html_(self) -> str:
-        from perfcore.notebook import answer_html
+        from perfcore.html_answer import answer_html
 
         return answer_html("What came out of the draws", self.to_dict())
 

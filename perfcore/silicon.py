@@ -79,7 +79,7 @@ class Padding:
         return found
 
     def _repr_html_(self) -> str:
-        from perfcore.notebook import answer_html
+        from perfcore.html_answer import answer_html
 
         return answer_html(f"Area to add to {self.chip}", self.to_dict())
 
@@ -98,7 +98,7 @@ class Region:
         return found
 
     def _repr_html_(self) -> str:
-        from perfcore.notebook import answer_html
+        from perfcore.html_answer import answer_html
 
         return answer_html("Highest TPP of a logic area", self.to_dict())
 

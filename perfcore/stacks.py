@@ -52,7 +52,7 @@ class Stacks:
         return found
 
     def _repr_html_(self) -> str:
-        from perfcore.notebook import answer_html
+        from perfcore.html_answer import answer_html
 
         return answer_html(f"Memory part {self.part}", self.to_dict())
 

@@ -6,7 +6,7 @@ import click
 
 from perfcore.cli.common import complete_chip, print_json, styled
 from perfcore.cli.train import sensitivity_table
-from perfcore.display import fields, text_table
+from perfcore.display import Table, fields, text_table
 
 if TYPE_CHECKING:
     from perfcore.inference import Inference
@@ -72,11 +72,6 @@ def command(model: str, as_json: bool, **options: Any) -> None:
 
 def lines_of(found: "Inference") -> list[str]:
     """Return an answer in lines."""
-    others = [
-        f"  {one['tokens_per_s_per_chip']:10,.1f} tokens/s a chip, {_time(one['time_per_token_s'])} a token, "
-        f"batch {one['batch']:,.6g}: {plan_text(one['plan'])}"
-        for one in found.alternatives
-    ]
     parts = text_table(("", "ms", "%"), _parts(found), right=[1, 2], indent="  ")
     return [
         styled(f"{found.model} on {found.chips:,} x {found.chip}, {found.precision}", bold=True),
@@ -84,10 +79,25 @@ def lines_of(found: "Inference") -> list[str]:
         *("", "plan", "  " + plan_text(found.plan)),
         *("", "where the time of a step goes", parts),
         *("", sensitivity_table(found.sensitivities)),
-        *("", f"next-best of {found.configs_evaluated:,} legal plans", *(others or ["  no other fits"])),
+        *("", f"next-best of {found.configs_evaluated:,} legal plans"),
+        _alternatives(found) if found.alternatives else "  no other fits",
         *("", "assumed", *(f"  {sentence}" for sentence in found.assumptions)),
         *("", DISCLAIMER),
     ]
+
+
+def _alternatives(found: "Inference") -> Table:
+    rows = [
+        (
+            f"{one['tokens_per_s_per_chip']:,.1f}",
+            _time(one["time_per_token_s"]),
+            f"{one['batch']:,.6g}",
+            plan_text(one["plan"]),
+        )
+        for one in found.alternatives
+    ]
+    lines = [f"  {rate:>10} tokens/s a chip, {each} a token, batch {batch}: {plan}" for rate, each, batch, plan in rows]
+    return Table("\n".join(lines), ("tokens/s a chip", "each token", "batch", "plan"), rows, right=[0, 1, 2])
 
 
 def _figures(found: "Inference") -> list[tuple[str, str]]:

@@ -80,11 +80,8 @@ def lines_of(found: "Training") -> list[str]:
         *("", "where the time goes", text_table(("", "s", "%"), _parts(found), right=[1, 2], indent="  ")),
         *("", sensitivity_table(found.sensitivities)),
         *("", f"next-best of {found.configs_evaluated:,} legal plans ({found.search_s:.2f} s)"),
+        _alternatives(found) if found.alternatives else "  none that fits",
     ]
-    lines += [
-        f"  {one['step_time_s']:9.4g} s {one['memory_gb_per_chip']:6.1f} GB  {plan_text(one['plan'])}"
-        for one in found.alternatives
-    ] or ["  none that fits"]
     lines += ["", "assumed", *(f"  {sentence}" for sentence in found.assumptions), "", DISCLAIMER]
     return lines
 
@@ -104,6 +101,15 @@ def _figures(found: "Training") -> list[tuple[str, str]]:
     if found.days is not None:
         rows.append(("time to train", f"{found.days:,.1f} days without interruptions"))
     return rows
+
+
+def _alternatives(found: "Training") -> Table:
+    rows = [
+        (f"{one['step_time_s']:.4g}", f"{one['memory_gb_per_chip']:.1f}", plan_text(one["plan"]))
+        for one in found.alternatives
+    ]
+    text = "\n".join(f"  {step:>9} s {memory:>6} GB  {plan}" for step, memory, plan in rows)
+    return Table(text, ("step, s", "GB a chip", "plan"), rows, right=[0, 1])
 
 
 def sensitivity_table(sensitivities: dict[str, float]) -> Table:
