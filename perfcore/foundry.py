@@ -77,9 +77,9 @@ class FoundryGate:
         return found
 
     def _repr_html_(self) -> str:
-        from perfcore.html_answer import answer_html
+        from perfcore.html_answer import NOT_ADVICE, answer_html
 
-        return answer_html("The foundry's gate", self.to_dict())
+        return answer_html("The foundry's gate", self.to_dict(), NOT_ADVICE)
 
 
 @dataclass(frozen=True)

@@ -52,9 +52,9 @@ class Stacks:
         return found
 
     def _repr_html_(self) -> str:
-        from perfcore.html_answer import answer_html
+        from perfcore.html_answer import NOT_ADVICE, answer_html
 
-        return answer_html(f"Memory part {self.part}", self.to_dict())
+        return answer_html(f"Memory part {self.part}", self.to_dict(), NOT_ADVICE)
 
 
 def stacks_allowed(part: str, on: date | str) -> Stacks:
