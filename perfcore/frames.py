@@ -114,6 +114,9 @@ def _checked(frame: Any) -> list[str]:
 
 def _with_facts(known: pd.DataFrame, facts: Mapping[str, Any]) -> pd.DataFrame:
     """Return the known columns with what is given of all rows in place of their own."""
+    if not isinstance(facts, Mapping):
+        allowed = 'names and values, such as {"datacenter": True}'
+        raise PerfcoreError(f"{WHERE}: facts: found a {type(facts).__name__}; allowed: {allowed}")
     replaced: set[str] = set()
     columns: dict[str, Any] = {}
     for name, value in facts.items():

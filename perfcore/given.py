@@ -88,6 +88,8 @@ def read_exactly(value: Any) -> Any:
         return value.lower()
     if isinstance(value, bool | int | Decimal):
         return value
+    if getattr(getattr(value, "dtype", None), "kind", "") == "b":  # numpy's yes and no
+        return bool(value)
     if hasattr(value, "__index__"):  # numpy's integers
         return int(value)
     try:

@@ -101,6 +101,9 @@ def with_facts(item: Item, facts: Mapping[str, Any]) -> Item:
     if item.kind == "part":
         whole = item.document["part_of"]
         raise PerfcoreError(f"{item.id} is a part of a package, and export rules speak of whole ones; check {whole}")
+    if not isinstance(facts, Mapping):
+        allowed = 'names and values, such as {"destination": "cn"}'
+        raise PerfcoreError(f"facts: found a {type(facts).__name__}; allowed: {allowed}")
     lines = []
     exact = {name: read_exactly(value) for name, value in facts.items()}
     for name, value in exact.items():

@@ -347,6 +347,10 @@ def test_facts_speak_of_all_rows() -> None:
     assert found["performance_density_high"].tolist() == [8.0, 8.0]
     assert found[AREA].tolist()[0] == 600.0  # what the frame holds is carried over as it is
     assert check_frame(frame, on=ON, facts={"tpp": Decimal("4799.9999999999999999999")})["tpp"].tolist() == [4800.0] * 2
+    assert check_frame(frame, on=ON, facts={"datacenter": np.bool_(False), AREA: np.int64(600)})["status"].tolist() == [
+        "excluded",
+        "excluded",
+    ]
     rates = pd.DataFrame({"peak_dense_fp16_tflops": [100.0], AREA: [600.0]})
     assert check_frame(rates, on=ON, facts={"tpp": 5000})["status"].tolist() == ["controlled"]
 
@@ -373,6 +377,7 @@ class NotAFrame:
         (pd.DataFrame({"tpp": [1.0]}), {"on": ON, "facts": {"colour": 1}}, "facts: found 'colour'; allowed: tpp"),
         (pd.DataFrame({"tpp": [1.0]}), {"on": ON, "facts": {"datacenter": "maybe"}}, "facts: datacenter: found"),
         (pd.DataFrame({"tpp": [1.0]}), {"on": ON, "facts": {AREA: -1}}, "negative"),
+        (pd.DataFrame({"tpp": [1.0]}), {"on": ON, "facts": ["datacenter"]}, "facts: found a list; allowed: names and"),
         (pd.DataFrame({"tpp": [1.0]}), {"on": ON, "facts": {AREA: float("nan")}}, "not a number"),
     ],
 )
