@@ -41,17 +41,18 @@ class _Node:
     below: list["_Node"] = field(default_factory=list)
 
 
-def html_of(lines: Iterable[str], *notes: str, bold: int = 1) -> str:
+def html_of(lines: Iterable[str], *notes: str, bold: int = 1, folded: int = FOLDED) -> str:
     """Return lines of text, set in as a command prints them, as HTML; tables among them as tables.
 
-    The first ``bold`` lines are the title; ``notes`` stand at the end in small type.
+    The first ``bold`` lines are the title; ``notes`` stand at the end in small type. More than ``folded`` sentences
+    under a heading are folded.
 
     >>> html_of(["A title", "  1 < 2"]).partition("</style>")[2]
     '<p class="title">A title</p><p>1 &lt; 2</p></div>'
     """
     parts = list(_parts(lines))
     title = [el("p", said.strip(), class_="title") for said in parts[:bold]]
-    body = [_shown(node, True) for node in _outline(parts[bold:])]
+    body = [_shown(node, folded, True) for node in _outline(parts[bold:])]
     small = [el("p", note, class_="note") for note in notes]
     return str(el("div", el("style", Html(STYLE)), *title, *body, *small, class_="perfcore"))
 
@@ -79,15 +80,15 @@ def _outline(parts: Iterable[str]) -> list[_Node]:
     return top.below
 
 
-def _shown(node: _Node, first: bool) -> Html:
+def _shown(node: _Node, folded: int, first: bool) -> Html:
     if isinstance(node.said, Table):
         return _table(node.said)
     said = node.said.strip()
     if not node.below:
         return el("p", said)
     heading = el("b", said) if first else said
-    below = el("div", *(_shown(one, False) for one in node.below), class_="in")
-    if any(isinstance(one.said, Table) for one in node.below) or _count(node) <= FOLDED:
+    below = el("div", *(_shown(one, folded, False) for one in node.below), class_="in")
+    if any(isinstance(one.said, Table) for one in node.below) or _count(node) <= folded:
         return join([el("p", heading), below])
     return details(heading, below)
 

@@ -3,6 +3,7 @@
 A result asks for this module only when a notebook shows it.
 """
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,8 @@ def verdicts_html(verdicts: Sequence["Verdict"], timeline: bool) -> str:
         return html_of(["No rule that perfcore carries speaks of this item."], NOTICE)
     asked = verdicts[-1].chip
     lines = timeline_lines(verdicts, asked) if timeline else verdict_lines(verdicts[0], asked)
-    return html_of(lines, legend([verdicts]), NOTICE, bold=1 if timeline else 2)
+    # What stands beside the classification is an answer of its own: never folded.
+    return html_of(lines, legend([verdicts]), NOTICE, bold=1 if timeline else 2, folded=sys.maxsize)
 
 
 def training_html(found: "Training") -> str:

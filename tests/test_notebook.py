@@ -162,6 +162,14 @@ def test_figures_of_an_h20(shown: dict[str, tuple[Any, str]]) -> None:
     assert words.count("notlegaladvice") == 1
 
 
+def test_no_layer_of_a_verdict_is_folded() -> None:
+    """Of an H200 to China in 2026 review policy, letters and duty are answers of their own."""
+    html = perfcore.check("h200", on="2026-02-01", facts={"destination": "cn", "exported_from_us": True})._repr_html_()
+    assert "<details" not in html
+    assert "reviewpolicy" in text_of(html)
+    assert "<details" in perfcore.rules.load("us_eccn_3a090")._repr_html_()
+
+
 def test_a_timeline_has_a_row_for_every_day(shown: dict[str, tuple[Any, str]]) -> None:
     found, html = shown["timeline"]
     rows = [[packed("".join(cell.itertext())) for cell in row] for row in ET.fromstring(html).iter("tr")]
