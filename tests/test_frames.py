@@ -396,7 +396,11 @@ def test_a_misspelt_column_is_warned_of() -> None:
 
 def test_pyarrow_is_not_needed() -> None:
     code = (
-        "import sys; sys.modules['pyarrow'] = None\n"
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] == 'pyarrow': raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Missing())\n"
         "import pandas as pd, perfcore\n"
         "f = pd.DataFrame({'tpp': [4800, None, '1,000'], 'applicable_die_area_mm2': 700.0})\n"
         "f = perfcore.check_frame(f, on='2024-01-01')\n"
