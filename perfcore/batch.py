@@ -42,6 +42,11 @@ class BatchResult:
     output: Path
     error_file: Path | None
 
+    def _repr_html_(self) -> str:
+        from perfcore.notebook import batch_html
+
+        return batch_html(self)
+
 
 def check_table(
     source: str | Path,

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from perfcore.aloud import more_of, read_aloud
-from perfcore.report.markup import Html, details, el, join, section
+from perfcore.markup import Html, details, el, join, section
 from perfcore.report.numbers import outside
 from perfcore.rules import Paragraph, Rule, Version
 

@@ -6,10 +6,10 @@ from fractions import Fraction
 from functools import cache
 
 from perfcore.display import number
+from perfcore.markup import EMPTY, Html, el, scrolling, section
 from perfcore.outcome import Outcome
 from perfcore.quantity import Interval, plain
 from perfcore.report.entries import STATUSES, Contested, Entry, versions
-from perfcore.report.markup import EMPTY, Html, el, scrolling, section
 from perfcore.terms import FACTS
 from perfcore.verdict import METRICS, NOTICE
 
