@@ -647,7 +647,7 @@ def test_it_stops_cleanly_while_it_answers(signs: tuple[signal.Signals, ...]) ->
             time.sleep(0.3)
             for sign in signs:
                 process.send_signal(sign)
-                time.sleep(0.1)
+                time.sleep(0.3)
             _, errors = process.communicate(timeout=15)
     assert (process.returncode, errors) == (0, "perfcore: stopped\n")
 
