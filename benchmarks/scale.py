@@ -29,9 +29,9 @@ import pyarrow.parquet as pq
 
 from perfcore import check_table
 from perfcore.answer_cells import answers_of
-from perfcore.kernels.classify import by_density, by_rates, law_of
+from perfcore.kernels.classify import LIMITS, WORD_LIMITS, by_density, by_rates, law_of
 from perfcore.rules import THE_RULE, load
-from perfcore.tables.designs import _LIMITS, AREA, Designs, decide
+from perfcore.tables.designs import AREA, Designs, decide
 
 CHUNK = 262_144
 
@@ -128,11 +128,11 @@ def loops(rows: int, turns: int, threads: list[int]) -> list[dict[str, Any]]:
     tpp, area, io, fact = columns["tpp"], columns[AREA], columns["io_bandwidth_gb_s"], columns["fact"]
     cases = {
         "rules since 2023 (tpp, area, datacenter: 18 B a row)": (
-            (by_density, [tpp, area, fact], (now.fast[0], now.fast[1], _LIMITS)),
+            (by_density, [tpp, area, fact], (now.fast[0], now.fast[1], WORD_LIMITS)),
             (read_three, [tpp, area, fact], ()),
         ),
         "rules of 2022 (tpp, io, bits: 25 B a row)": (
-            (by_rates, [io, tpp, tpp.copy()], (then.fast[0], _LIMITS)),
+            (by_rates, [io, tpp, tpp.copy()], (then.fast[0], LIMITS)),
             (read_rates, [io, tpp, tpp.copy()], ()),
         ),
     }
