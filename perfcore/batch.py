@@ -21,7 +21,7 @@ from typing import IO, Any
 from perfcore.errors import PerfcoreError
 from perfcore.reader import as_date
 from perfcore.rows import misspelt
-from perfcore.tables import csv_parts, parts, work
+from perfcore.tables import csv_parts, lock, parts, work
 from perfcore.tables.csv_parts import ERRORS
 from perfcore.tables.parts import Summary
 from perfcore.tables.work import UnfinishedError
@@ -170,22 +170,25 @@ def _say(remark: Remark, columns: Iterable[str]) -> None:
 @contextmanager
 def _kept(folder: Path, manifest: Mapping[str, Any], resume: bool, target: Path) -> Iterator[None]:
     """Keep the parts where a run can go on with them; delete them where it is done or its input is wrong."""
-    parts.opened(folder, manifest, resume)
-    keep = False
+    parts.checked_place(folder)
+    keep = True  # until it is known that what stands there is of this run
     try:
-        yield
+        with lock.held(folder):
+            try:
+                parts.opened(folder, manifest, resume)
+                keep = False
+                yield
+            except PerfcoreError as problem:
+                keep = keep or isinstance(problem, UnfinishedError)
+                raise
+            except BaseException:
+                keep = True
+                raise
+            finally:
+                if not keep or not parts.count_finished(folder):
+                    parts.discard(folder)
     except OSError as problem:
-        keep = True
         raise PerfcoreError(f"{problem.filename or target}: cannot be written: {problem.strerror or problem}") from None
-    except PerfcoreError as problem:
-        keep = isinstance(problem, UnfinishedError)
-        raise
-    except BaseException:
-        keep = True
-        raise
-    finally:
-        if not keep or not parts.count_finished(folder):
-            parts.discard(folder)
 
 
 def _done(

@@ -1,9 +1,9 @@
 """The parts of a long run: each written whole, with a manifest of what they are parts of, so that a run can go on."""
 
+import contextlib
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +13,7 @@ from typing import IO, Any, NamedTuple
 from perfcore import __version__
 from perfcore.errors import PerfcoreError
 from perfcore.rules import THE_RULE, load
+from perfcore.tables.lock import LOCK
 
 MANIFEST = "manifest.json"
 ENDING = ".parts"
@@ -51,32 +52,37 @@ def manifest_of(source: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def checked_place(folder: Path) -> None:
+    """Refuse a folder that is in the way: one that holds anything else than parts of a run."""
+    if folder.is_symlink() or (folder.exists() and not _is_ours(folder)):
+        raise PerfcoreError(f"{folder}: is in the way of the parts of the output; move it, or give another output")
+
+
 def opened(folder: Path, manifest: Mapping[str, Any], resume: bool) -> None:
-    """Make the folder of a run, or go on in the one that is there.
+    """Go on with the parts in the folder of a run, or empty it.
 
     Raises
     ------
     PerfcoreError
-        If the folder is no folder of parts, or its parts are of another input, version or rule.
+        If its parts are of another input, version or rule.
     """
-    if folder.is_symlink() or (folder.exists() and not _is_ours(folder)):
-        raise PerfcoreError(f"{folder}: is in the way of the parts of the output; move it, or give another output")
-    if folder.exists() and resume:
+    if resume and (folder / MANIFEST).exists():
         _same(folder, manifest)
         return
-    if folder.exists():
-        shutil.rmtree(folder)
-    try:
-        folder.mkdir()
-    except OSError as problem:
-        raise PerfcoreError(f"{folder.parent}: cannot be written: {problem.strerror}") from None
+    _empty(folder)
     with whole(folder / MANIFEST) as file:
         file.write(json.dumps(manifest, indent=2).encode())
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether a folder holds parts of a run, or is the empty one of a run killed at its start."""
-    return folder.is_dir() and ((folder / MANIFEST).is_file() or not any(folder.iterdir()))
+    """Whether a folder holds parts of a run, or is that of a run killed at its start."""
+    if not folder.is_dir():
+        return False
+    return (folder / MANIFEST).is_file() or all(_is_of_a_start(path.name) for path in folder.iterdir())
+
+
+def _is_of_a_start(name: str) -> bool:
+    return name == LOCK or (name.startswith(f".{MANIFEST}.") and name.endswith(".tmp"))
 
 
 def _same(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -134,9 +140,18 @@ def finished(folder: Path, number: int) -> Summary | None:
 
 def count_finished(folder: Path) -> int:
     """Return how many parts of a run are done."""
-    return sum(1 for path in folder.glob("*.json") if path.name != MANIFEST) if folder.is_dir() else 0
+    return sum(1 for path in folder.glob("*.json") if path.name not in (MANIFEST, LOCK)) if folder.is_dir() else 0
 
 
 def discard(folder: Path) -> None:
-    """Delete the parts."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Delete the parts, the lock last, so that another run finds all of them or none."""
+    with contextlib.suppress(OSError):
+        _empty(folder)
+        (folder / LOCK).unlink(missing_ok=True)
+        folder.rmdir()
+
+
+def _empty(folder: Path) -> None:
+    for path in list(folder.iterdir()):
+        if path.name != LOCK:
+            path.unlink()
