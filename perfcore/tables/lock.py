@@ -1,11 +1,12 @@
 """One run at a time on the parts of an output.
 
-A file in the folder of the parts says which process on which host has it, and that process holds a lock of the system
-on it, which goes with the process however it ends. So what a killed run leaves is taken over, by one run alone.
+A file in the folder of the parts says which process has it, and that process holds a lock of the system on it, which
+goes with the process however it ends: what a killed run leaves can be taken over. Where the system or the file system
+has no such locks, the file alone is the lock, and one that a killed run left has to be deleted by hand.
 """
 
 import contextlib
-import json
+import errno
 import os
 import platform
 from collections.abc import Iterator
@@ -19,9 +20,10 @@ try:
 except ImportError:  # a system without locks of this kind
     fcntl = None  # type: ignore[assignment]
 
-LOCK = "lock.json"
+LOCK = ".perfcore.lock"
 # A folder may go while it is looked at; so many times in a row is no accident.
-TRIES = 20
+TRIES = 100
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 class LockedError(PerfcoreError):
@@ -35,85 +37,75 @@ def held(folder: Path) -> Iterator[None]:
     Raises
     ------
     LockedError
-        If another run has it, or one on another host may.
+        If another run has it, or may have it.
     OSError
         If the folder cannot be made or written.
     """
     path, handle = folder / LOCK, _taken(folder)
     try:
         os.ftruncate(handle, 0)
-        os.write(handle, json.dumps({"process": os.getpid(), "host": platform.node()}).encode())
+        os.write(handle, f"process {os.getpid()} on {platform.node()}".encode())
         yield
     finally:
-        if fcntl is not None:  # deleted while it is held, so that nobody takes a file that is about to go
-            _delete(path, handle)
+        # Deleted while it is held, so that nobody takes a file that is about to go.
+        with contextlib.suppress(OSError):
+            if _is_still(path, handle):
+                path.unlink()
         os.close(handle)
-        if fcntl is None:
-            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            if fcntl is None:  # such a system may delete no file that is open
+                path.unlink(missing_ok=True)
 
 
 def _taken(folder: Path) -> int:
     """Open the file of the lock and take it, or refuse."""
     for _ in range(TRIES):
-        folder.mkdir(exist_ok=True)
         try:
-            handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-        except FileNotFoundError:  # another run has just deleted the folder
+            folder.mkdir(exist_ok=True)
+            handle, is_new = _opened(folder / LOCK)
+        except (FileExistsError, FileNotFoundError):  # another run has just deleted the folder, or the file
+            if not folder.parent.is_dir():
+                raise
             continue
         try:
-            _claim(folder, handle)
+            _claim(folder, handle, is_new)
             if _is_still(folder / LOCK, handle):
                 return handle
         except BaseException:
             os.close(handle)
             raise
         os.close(handle)
-    raise LockedError(f"{folder}: another run keeps making and deleting it; give another output")
+    raise LockedError(f"{folder}: other runs keep making and deleting it; give another output")
 
 
-def _claim(folder: Path, handle: int) -> None:
-    """Lock the file for this process; refuse where another process has it, or may have it."""
-    said = os.read(handle, 1000)
+def _opened(path: Path) -> tuple[int, bool]:
+    """Make the file or open it; say whether it was made."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666), True
+    except FileExistsError:
+        return os.open(path, os.O_RDWR), False
+
+
+def _claim(folder: Path, handle: int, is_new: bool) -> None:
+    """Lock the file for this process; refuse where another has it, or where nothing but the file can say so."""
+    who = os.read(handle, 200).decode(errors="replace")
     os.lseek(handle, 0, os.SEEK_SET)
-    sure = fcntl is not None
+    who = f"another run ({who})" if who.isprintable() and who else "another run"
     if fcntl is not None:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            who = _name(_holder(said))
             raise LockedError(f"{folder}: {who} is writing this output; wait for it, or give another output") from None
-        except OSError:
-            sure = False  # a file system without locks
-    holder = _holder(said)
-    if said and not _is_gone(holder, sure):
+        except OSError as problem:
+            if problem.errno not in _NO_LOCKS:
+                raise
+        else:
+            return
+    if not is_new:
         raise LockedError(
-            f"{folder}: {_name(holder)} may be writing this output; "
-            f"if it is not, delete {folder / LOCK} and start again, with --resume to go on"
+            f"{folder}: {who} may be writing this output, and locks do not work here; "
+            f"if none is, delete {folder / LOCK} and start again, with --resume to go on"
         )
-
-
-def _is_gone(holder: dict[str, object], sure: bool) -> bool:
-    """Whether the process that wrote a lock is no more; ``sure`` says that it would still hold it."""
-    process = holder.get("process")
-    if holder.get("host") != platform.node() or not isinstance(process, int) or fcntl is None:
-        return False
-    try:
-        return sure or os.kill(process, 0) is not None
-    except OSError as problem:
-        return isinstance(problem, ProcessLookupError)
-
-
-def _holder(said: bytes) -> dict[str, object]:
-    try:
-        found = json.loads(said or b"{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _name(holder: dict[str, object]) -> str:
-    known = "process" in holder and "host" in holder
-    return f"another run (process {holder['process']} on {holder['host']})" if known else "another run"
 
 
 def _is_still(path: Path, handle: int) -> bool:
@@ -121,9 +113,3 @@ def _is_still(path: Path, handle: int) -> bool:
     with contextlib.suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(handle), path.stat())
     return False
-
-
-def _delete(path: Path, handle: int) -> None:
-    with contextlib.suppress(OSError):
-        if _is_still(path, handle):
-            path.unlink()

@@ -75,14 +75,10 @@ def opened(folder: Path, manifest: Mapping[str, Any], resume: bool) -> None:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether a folder holds parts of a run, or is that of a run killed at its start."""
+    """Whether a folder holds parts of a run, or is that of a run killed at its start or its end."""
     if not folder.is_dir():
-        return False
-    return (folder / MANIFEST).is_file() or all(_is_of_a_start(path.name) for path in folder.iterdir())
-
-
-def _is_of_a_start(name: str) -> bool:
-    return name == LOCK or (name.startswith(f".{MANIFEST}.") and name.endswith(".tmp"))
+        return not folder.exists()  # another run has just deleted it
+    return any((folder / name).is_file() for name in (MANIFEST, LOCK)) or not any(folder.iterdir())
 
 
 def _same(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -140,7 +136,7 @@ def finished(folder: Path, number: int) -> Summary | None:
 
 def count_finished(folder: Path) -> int:
     """Return how many parts of a run are done."""
-    return sum(1 for path in folder.glob("*.json") if path.name not in (MANIFEST, LOCK)) if folder.is_dir() else 0
+    return sum(1 for path in folder.glob("*.json") if path.name != MANIFEST) if folder.is_dir() else 0
 
 
 def discard(folder: Path) -> None:
@@ -152,6 +148,7 @@ def discard(folder: Path) -> None:
 
 
 def _empty(folder: Path) -> None:
-    for path in list(folder.iterdir()):
+    """Delete all but the lock, what says that it is ours last."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == MANIFEST):
         if path.name != LOCK:
-            path.unlink()
+            path.unlink(missing_ok=True)
