@@ -59,12 +59,12 @@ def held(folder: Path) -> Iterator[None]:
 
 def _taken(folder: Path) -> int:
     """Open the file of the lock and take it, or refuse."""
-    for _ in range(TRIES):
+    for left in reversed(range(TRIES)):
         try:
             folder.mkdir(exist_ok=True)
             handle, is_new = _opened(folder / LOCK)
         except (FileExistsError, FileNotFoundError):  # another run has just deleted the folder, or the file
-            if not folder.parent.is_dir():
+            if not left:
                 raise
             continue
         try:

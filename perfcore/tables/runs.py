@@ -77,7 +77,7 @@ def _is_ours(side: Path) -> bool:
 
 @contextmanager
 def kept(folder: Path, manifest: Mapping[str, Any], resume: bool, target: Path) -> Iterator[None]:
-    """Hold the folder of the parts; keep them where a run can go on, delete them where it is done or its input wrong."""
+    """Hold the folder of the parts; keep them where a run can go on, delete them where it is done or cannot."""
     try:
         parts.checked_place(folder)
         with lock.held(folder):
@@ -95,6 +95,8 @@ def _kept(folder: Path) -> Iterator[None]:
         yield
     except PerfcoreError as problem:
         keep = isinstance(problem, UnfinishedError)
+        raise
+    except (UnicodeDecodeError, csv.Error):  # the input is no table, and will be none the next time
         raise
     except BaseException:
         keep = True
@@ -147,7 +149,7 @@ def assembled(folder: Path, target: Path, side: Path, join: Callable[[list[Path]
     errors = sum(summary.errors for summary in done)
     ending = ".parquet" if target.suffix.lower() in PARQUET else ".csv"
     # The table of verdicts is put in place first, so that a side file never stands without it.
-    with _replacing(side) as bad, _replacing(target) as out:
+    with _replacing(side, folder) as bad, _replacing(target, folder) as out:
         join([parts.part_file(folder, number, ending) for number in range(len(done))], out)
         several = [parts.part_file(folder, number, ".errors.csv") for number in range(len(done))]
         if errors:
@@ -173,17 +175,18 @@ def join_csv(head: str, several: list[Path], out: IO[bytes]) -> None:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Write beside a file and put it in place at the end; whatever goes wrong, no half file is left."""
-    path = path.resolve()  # through a symlink, to what it points at
+def _replacing(path: Path, folder: Path) -> Iterator[IO[bytes]]:
+    """Write in the folder of the parts and put the file in place at the end; no half file is left, killed or not."""
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=".joined.", suffix=".tmp", dir=folder)
     except OSError as problem:
-        raise PerfcoreError(f"{path}: cannot be written: {problem.strerror}") from None
+        raise UnfinishedError(f"{path}: cannot be written: {problem.strerror}") from None
     try:
         with open(handle, "wb") as file:
             yield file
             wanted = file.tell() > 0
+            file.flush()
+            os.fsync(file.fileno())
         if wanted:
             os.chmod(name, 0o666 & ~_umask())
             os.replace(name, path)
