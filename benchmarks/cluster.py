@@ -12,9 +12,10 @@ from typing import Any
 
 from batch import write_designs
 from growth import RANGE
+from scale import write_table
+
 from perfcore import check_table
 from perfcore.design import design_space
-from scale import write_table
 
 ON = "2024-01-01"
 

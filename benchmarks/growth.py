@@ -66,6 +66,7 @@ def one_columns(rows: int) -> dict[str, Any]:
 def one_designs(most: int) -> dict[str, Any]:
     """Search about so many designs of the grid of a billion."""
     import design
+
     from perfcore.design_grid import Grid
     from perfcore.design_loads import Task, load_of
 

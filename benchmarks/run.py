@@ -4,9 +4,9 @@
     python benchmarks/run.py --quick    small sizes, to see that all of it runs; prints, writes nothing
     python benchmarks/run.py --only loops,parquet
 
-A figure is worth something beside the reference that was measured with it, not by itself: each part measures both in the
-same run, turn by turn, and the load before and after is written down. Nothing here is a test. Run it on a machine that
-does nothing else. Needs the extras parquet and dask, and polars for one line; what is not there is left out, and said.
+A figure is worth something beside the reference that was measured with it, not by itself: each part measures both in
+the same run, turn by turn, and what else the machine did between the parts is written down. Nothing here is a test. Run
+it on a machine that does nothing else. Needs the extra parquet; dask and polars are left out where they are absent.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +31,7 @@ import search
 import start
 
 from perfcore import __version__
+from perfcore.measure.cpu import other_load
 from perfcore.measure.host import look
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -42,14 +43,14 @@ class Sizes(NamedTuple):
 
     rows: int  # of the columns read by the loops; tables have a quarter
     turns: int
-    grid: str
+    sweep: str  # the grid of the whole command
     powers: range  # of ten, of what grows
     most_table: int
     most_csv: int
     cluster_rows: int
 
 
-FULL = Sizes(20_000_000, 15, "full", range(3, 10), 10**7, 10**6, 4_000_000)
+FULL = Sizes(20_000_000, 15, "billion", range(3, 10), 10**7, 10**6, 4_000_000)
 QUICK = Sizes(1_000_000, 3, "small", range(3, 7), 10**5, 10**4, 100_000)
 THREADS = [1, 2, 4]
 
@@ -63,13 +64,13 @@ def parts(sizes: Sizes, folder: Path) -> dict[str, Callable[[], Any]]:
         "parquet": lambda: scale.end_to_end(sizes.rows // 4, 3, THREADS, folder),
         "csv": lambda: batch.measured(sizes.most_csv // 5),
         "plans": search.measured,
-        "designs": lambda: design.measured(sizes.grid, threads=THREADS),
+        "designs": lambda: design.measured(threads=THREADS),
         "growth": lambda: [
             *growth.tables([size for size in grown if size <= sizes.most_table], sizes.most_csv, folder),
             *({"kind": kind, **growth.grown(kind, size)} for kind in ("columns", "designs") for size in grown),
         ],
-        "sweep": lambda: growth.sweep("billion" if sizes.grid == "full" else sizes.grid),
-        "dask": lambda: cluster.measured(folder, sizes.cluster_rows, sizes.grid, 3),
+        "sweep": lambda: growth.sweep(sizes.sweep),
+        "dask": lambda: cluster.measured(folder, sizes.cluster_rows, "full", 3),
         "start": start.measured,
     }
 
@@ -87,19 +88,19 @@ def machine() -> dict[str, Any]:
 
 
 def measured(sizes: Sizes, wanted: list[str]) -> dict[str, Any]:
-    """Measure what is wanted and say how long each part took."""
-    on = datetime.now(timezone.utc).date().isoformat()
+    """Measure what is wanted, and before each part how busy the machine is with something else."""
+    on, cores = datetime.now(UTC).date().isoformat(), look().cores
     result: dict[str, Any] = {"on": on, "machine": machine(), "sizes": {**sizes._asdict(), "powers": [*sizes.powers]}}
-    before, first = os.getloadavg(), time.perf_counter()
+    beside, first = {}, time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         for name, measure in parts(sizes, Path(folder)).items():
-            if name not in wanted:
-                continue
-            begun = time.perf_counter()
-            result[name] = measure()
-            print(f"{name}: {time.perf_counter() - begun:.0f} s, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
-    load = {"before": round(before[0], 2), "after": round(os.getloadavg()[0], 2)}
-    return {**result, "load": load, "seconds": round(time.perf_counter() - first)}
+            if name in wanted:
+                beside[name] = other_load(cores)
+                begun = time.perf_counter()
+                result[name] = measure()
+                print(f"{name}: {time.perf_counter() - begun:.0f} s, beside it {beside[name]}", file=sys.stderr)
+    beside["after"] = other_load(cores)
+    return {**result, "busy_beside": beside, "seconds": round(time.perf_counter() - first)}
 
 
 def write(result: Mapping[str, Any]) -> None:

@@ -196,7 +196,9 @@ def methods(rows: int, turns: int, threads: list[int]) -> dict[str, Any]:
         "rows": rows,
         "methods": found,
         "absent": [] if polars is not None else ["polars"],
-        "left_to_exact_arithmetic": {kind: _left(few, kind, law) for kind in ("random", "one decimal", "on thresholds")},
+        "left_to_exact_arithmetic": {
+            kind: _left(few, kind, law) for kind in ("random", "one decimal", "on thresholds")
+        },
     }
 
 

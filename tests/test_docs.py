@@ -30,6 +30,7 @@ PAGES = (
     "design.svg",
     "kernels.md",
     "silicon.md",
+    "benchmarks.md",
 )
 
 
