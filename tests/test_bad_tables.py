@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
@@ -287,6 +288,42 @@ def test_a_scheduler_that_goes_away(tmp_path: Path) -> None:
     check_table(source, target, ON, part_rows=500, resume=True)
     check_table(source, tmp_path / "calm.csv", ON)
     assert target.read_bytes() == (tmp_path / "calm.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "x.csv"),
+            "x.csv: cannot be written: No space left on device",
+        ),
+        (
+            OSError("in <TCP>: Stream is closed"),
+            "the cluster was lost: in <TCP>: Stream is closed; run again with --res",
+        ),
+        (ConnectionResetError(errno.ECONNRESET, "reset"), "the cluster was lost"),
+        (TimeoutError(), "the cluster was lost: TimeoutError"),
+        (CancelledError("lost\nmore"), "the cluster was lost: lost; run again"),
+    ],
+)
+def test_a_cluster_and_a_disk_are_told_apart(
+    tmp_path: Path, problem: BaseException, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from perfcore.tables import work
+
+    class Client:
+        def close(self) -> None:
+            pass
+
+    def flown(*_: Any) -> Any:
+        raise problem
+        yield
+
+    monkeypatch.setattr(work, "_client", lambda scheduler: Client())
+    monkeypatch.setattr(work, "_flown", flown)
+    source = a_table(tmp_path)
+    found = in_one_line(lambda: check_table(source, tmp_path / "out.csv", ON, scheduler="tcp://127.0.0.1:9"))
+    assert said in found
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -107,6 +107,9 @@ def on_cluster(work: Work, tasks: Iterable[Task], scheduler: str) -> Iterator[Su
     try:
         yield from _flown(client, work, tasks)
     except (OSError, CancelledError) as problem:
+        # What a worker says of its disk has a number; what Dask says of a connection has none, or is of these kinds.
+        if getattr(problem, "errno", None) and not isinstance(problem, ConnectionError | TimeoutError):
+            raise
         _quiet()
         said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise UnfinishedError(
