@@ -32,7 +32,7 @@ class LockedError(PerfcoreError):
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Make the folder if it is not there, and hold it for this process.
+    """Make the folder if it is not there, and hold it for this process; an empty one goes at the end.
 
     Raises
     ------
@@ -47,14 +47,15 @@ def held(folder: Path) -> Iterator[None]:
         os.write(handle, f"process {os.getpid()} on {platform.node()}".encode())
         yield
     finally:
-        # Deleted while it is held, so that nobody takes a file that is about to go.
+        mine = _is_still(path, handle)
+        if fcntl is None:  # such a system may delete no file that is open
+            os.close(handle)
         with contextlib.suppress(OSError):
-            if _is_still(path, handle):
+            if mine:  # deleted while it is held, so that nobody takes a file that is about to go
                 path.unlink()
-        os.close(handle)
-        with contextlib.suppress(OSError):
-            if fcntl is None:  # such a system may delete no file that is open
-                path.unlink(missing_ok=True)
+            folder.rmdir()
+        if fcntl is not None:
+            os.close(handle)
 
 
 def _taken(folder: Path) -> int:

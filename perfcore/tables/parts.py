@@ -140,11 +140,9 @@ def count_finished(folder: Path) -> int:
 
 
 def discard(folder: Path) -> None:
-    """Delete the parts, the lock last, so that another run finds all of them or none."""
+    """Delete the parts; what holds the folder deletes that."""
     with contextlib.suppress(OSError):
         _empty(folder)
-        (folder / LOCK).unlink(missing_ok=True)
-        folder.rmdir()
 
 
 def _empty(folder: Path) -> None:

@@ -112,9 +112,7 @@ def on_cluster(work: Work, tasks: Iterable[Task], scheduler: str) -> Iterator[Su
             raise
         _quiet()
         said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-        raise UnfinishedError(
-            f"--scheduler {scheduler}: the cluster was lost: {said}; run again with --resume"
-        ) from None
+        raise UnfinishedError(f"--scheduler {scheduler}: the cluster was lost: {said}; run again") from None
     finally:
         client.close()
 
