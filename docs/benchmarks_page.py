@@ -143,7 +143,7 @@ def _loops(found: Result) -> list[str]:
 def _methods(found: Result) -> list[str]:
     methods = found["methods"]
     rows = [
-        [each["method"], rate(each["designs_per_s"]), f"{each['perfcore_is_times_as_fast']:,}"]
+        [each["method"], rate(each["designs_per_s"]), _times(each["perfcore_is_times_as_fast"])]
         for each in methods["methods"]
     ]
     left = methods["left_to_exact_arithmetic"]
@@ -166,6 +166,10 @@ def _methods(found: Result) -> list[str]:
             + "."
         ),
     ]
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.2f}"
 
 
 def _exact(share: float) -> str:
