@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from perfcore import chips, claims, formulas, models, rules, systems, terms, ufuncs
     from perfcore.batch import check_table
     from perfcore.errors import PerfcoreError
+    from perfcore.frames import check_frame, chips_frame
     from perfcore.inference import infer
     from perfcore.rooflines import roofline
     from perfcore.stacking import match
@@ -21,10 +22,16 @@ if TYPE_CHECKING:
     from perfcore.verdict import check
 
 __version__ = "0.1.0"
-__all__ = ["PerfcoreError", "check", "check_table", "chips", "claims", "formulas", "infer", "match", "models"]
-__all__ += ["roofline", "rules", "systems", "terms", "train", "ufuncs", "validate"]
+__all__ = ["PerfcoreError", "check", "check_frame", "check_table", "chips", "chips_frame", "claims", "formulas"]
+__all__ += ["infer", "match", "models", "roofline", "rules", "systems", "terms", "train", "ufuncs", "validate"]
 
-_HOMES = {"check": "verdict", "check_table": "batch", "PerfcoreError": "errors"}
+_HOMES = {
+    "check": "verdict",
+    "check_frame": "frames",
+    "chips_frame": "frames",
+    "check_table": "batch",
+    "PerfcoreError": "errors",
+}
 _HOMES |= {
     "infer": "inference",
     "match": "stacking",

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
-from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, overload
@@ -12,6 +11,7 @@ from perfcore import changes, evidence
 from perfcore.chips import Item, load
 from perfcore.errors import PerfcoreError, suggestion
 from perfcore.findings import Seen, beside, findings_of
+from perfcore.given import read_exactly
 from perfcore.outcome import Outcome, classify, of_rules
 from perfcore.quantity import Interval, plain
 from perfcore.reader import as_date
@@ -101,8 +101,11 @@ def with_facts(item: Item, facts: Mapping[str, Any]) -> Item:
     if item.kind == "part":
         whole = item.document["part_of"]
         raise PerfcoreError(f"{item.id} is a part of a package, and export rules speak of whole ones; check {whole}")
+    if not isinstance(facts, Mapping):
+        allowed = 'names and values, such as {"destination": "cn"}'
+        raise PerfcoreError(f"facts: found a {type(facts).__name__}; allowed: {allowed}")
     lines = []
-    exact = {name: _exact(value) for name, value in facts.items()}
+    exact = {name: read_exactly(value) for name, value in facts.items()}
     for name, value in exact.items():
         if name not in SETTABLE_FACTS:
             hint = suggestion(name, SETTABLE_FACTS) or f"; the facts are: {', '.join(SETTABLE_FACTS)}"
@@ -116,22 +119,6 @@ def with_facts(item: Item, facts: Mapping[str, Any]) -> Item:
         wrong = "disagrees with tpp over applicable_die_area_mm2; give two of the three"
         raise PerfcoreError(f"fact performance_density: {wrong}")
     return changed
-
-
-def _exact(value: Any) -> Any:
-    """Read a number as the shortest decimal that prints it, an interval by its ends, a word in lower case."""
-    if isinstance(value, dict):
-        return {end: _exact(number) for end, number in value.items()}
-    if isinstance(value, str):
-        return value.lower()
-    if isinstance(value, bool | int | Decimal):
-        return value
-    if hasattr(value, "__index__"):  # numpy's integers
-        return int(value)
-    try:
-        return Decimal(str(value)) if hasattr(value, "__float__") else value
-    except InvalidOperation:
-        return value
 
 
 def verdict(item: Item, on: date, rules: tuple[Rule, ...]) -> Verdict:

@@ -19,10 +19,10 @@ from perfcore import chips, rules
 from perfcore.chips import normal
 from perfcore.cli import _main
 from perfcore.errors import PerfcoreError
+from perfcore.markup import Html, el, join, table
 from perfcore.plots.shapes import Frame
 from perfcore.report.chart import clipped
 from perfcore.report.entries import catalogue, own_designs
-from perfcore.report.markup import Html, el, join, table
 from perfcore.report.page import SLOW, Contents, contents_of, page, policy
 from perfcore.report.regions import Region, regions_of
 

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 import perfcore
 from perfcore.errors import PerfcoreError
+from perfcore.markup import Html, el, section
 from perfcore.report import server as module
-from perfcore.report.markup import Html, el, section
 from perfcore.report.page import SLOW, Contents, contents_of, slow_section
 from perfcore.report.questions import MOST_BYTES, answer, read_json, read_query
 from perfcore.report.server import Server

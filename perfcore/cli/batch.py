@@ -81,14 +81,17 @@ def _report(result: BatchResult, day: date, as_json: bool) -> None:
         counts = {"rows": result.rows, "row_errors": result.errors, "counts": dict(result.counts)}
         print_json({"on": day.isoformat(), **counts, "output": str(result.output), "errors": errors, "notice": NOTICE})
         return
-    said = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in sorted(result.counts.items()))
-    click.echo(
-        f"{result.rows:,} rows under the rules of {day}: {said or 'none decided'}; written to {result.output}",
-        err=True,
-    )
-    if result.error_file:
-        click.echo(f"{result.errors:,} rows could not be read; see {result.error_file}", err=True)
+    click.echo("\n".join(ended(result, f" under the rules of {day}")), err=True)
     click.echo(NOTICE, err=True)
+
+
+def ended(result: BatchResult, rules: str = "") -> list[str]:
+    """Return how a run ended, in lines; ``rules`` says under which."""
+    counts = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in sorted(result.counts.items()))
+    lines = [f"{result.rows:,} rows{rules}: {counts or 'none decided'}; written to {result.output}"]
+    if result.error_file:
+        lines.append(f"{result.errors:,} rows could not be read; see {result.error_file}")
+    return lines
 
 
 def _progress(rows: int) -> None:

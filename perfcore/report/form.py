@@ -7,10 +7,10 @@ from datetime import date
 from typing import Any
 
 from perfcore import chips
+from perfcore.markup import Html, el, join, section
 from perfcore.quantity import plain
 from perfcore.report.entries import STATUSES, Entry, versions
 from perfcore.report.map import map_parts
-from perfcore.report.markup import Html, el, join, section
 from perfcore.terms import FACTS
 from perfcore.verdict import METRICS, OTHER_METRICS
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from perfcore.aloud import more_of, read_aloud
-from perfcore.report.markup import Html, details, el, join, section
+from perfcore.markup import Html, details, el, join, section
 from perfcore.rules import Paragraph, Rule, Version
 
 __all__ = ["rules_section"]

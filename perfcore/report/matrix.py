@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from perfcore.display import number
+from perfcore.markup import EMPTY, Html, el, scrolling, section
 from perfcore.outcome import Outcome
 from perfcore.quantity import plain
 from perfcore.report.entries import STATUSES, Entry, versions
-from perfcore.report.markup import EMPTY, Html, el, scrolling, section
 from perfcore.terms import FACTS
 from perfcore.verdict import METRICS, NOTICE
 

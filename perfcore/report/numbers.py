@@ -6,9 +6,9 @@ from typing import Any
 from perfcore import evidence
 from perfcore.display import number
 from perfcore.items import Item
+from perfcore.markup import Html, details, el, join, scrolling, section
 from perfcore.quantity import interval_of, plain
 from perfcore.report.entries import Entry
-from perfcore.report.markup import Html, details, el, join, scrolling, section
 from perfcore.terms import MARKS, TERMS
 
 __all__ = ["documents_section", "numbers_section", "source_link"]

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 from perfcore import __version__
 from perfcore.errors import PerfcoreError, suggestion
+from perfcore.markup import Html, el
 from perfcore.report.claimed import claims_section
 from perfcore.report.entries import Entry, catalogue, own_designs
 from perfcore.report.form import design_section
 from perfcore.report.law import rules_section
 from perfcore.report.map import map_section
-from perfcore.report.markup import Html, el
 from perfcore.report.matrix import matrix_section
 from perfcore.report.measured import measured_section
 from perfcore.report.numbers import documents_section, numbers_section

@@ -33,6 +33,11 @@ class BatchResult:
     output: Path
     error_file: Path | None
 
+    def _repr_html_(self) -> str:
+        from perfcore.notebook import batch_html
+
+        return batch_html(self)
+
 
 def paths_of(source: str | Path, target: str | Path, workers: int | None) -> tuple[Path, Path, Path]:
     """Return input, output and side file of a run; what cannot be written, and workers that are none, are refused."""
