@@ -45,6 +45,25 @@ def batch(*arguments: object) -> Any:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+SMALL_PARTS = """
+import sys
+from perfcore.tables import csv_parts
+csv_parts.ROWS = 1000
+if sys.argv[2].endswith(".parquet"):
+    from perfcore.tables import parquet_parts
+    parquet_parts.PART_ROWS = 4000
+from perfcore.cli import main
+if sys.argv.pop() == "say when ready":
+    print("ready", file=sys.stderr, flush=True)
+main("perfcore")
+"""
+
+
+def small_parts(*arguments: object, ready: str = "") -> list[str]:
+    """Return a command of which a part is 1000 rows of CSV or 4000 of Parquet."""
+    return [sys.executable, "-c", SMALL_PARTS, "batch", *map(str, arguments), "--on", ON, ready]
+
+
 def one_line(said: Any, words: str) -> None:
     assert said.returncode == 2, said.stderr
     assert said.stderr.count("\n") == 1, said.stderr
@@ -90,10 +109,11 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
 )
 def test_what_is_wrong_at_the_end_of_a_long_table(tmp_path: Path, last: bytes, said: str) -> None:
     """The parts done before are of a table that will never be read: nothing is kept, and nothing is promised."""
-    source = a_table(tmp_path, 210_000)
+    source = a_table(tmp_path, 2100)
     with source.open("ab") as file:
         file.write(last)
-    one_line(batch(source, tmp_path / "out.csv"), said)
+    command = small_parts(source, tmp_path / "out.csv")
+    one_line(subprocess.run(command, capture_output=True, text=True, check=False), said)
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
 
 
@@ -196,25 +216,15 @@ def test_a_disk_that_says_no(tmp_path: Path, code: int, call: str, monkeypatch: 
 # ---------------------------------------------------------------------------------------------------------------------
 # Runs that end early
 
-SMALL_PARTS = """
-import sys
-from perfcore.tables import csv_parts
-csv_parts.ROWS = 1000
-if sys.argv[2].endswith(".parquet"):
-    from perfcore.tables import parquet_parts
-    parquet_parts.PART_ROWS = 4000
-from perfcore.cli import main
-print("ready", file=sys.stderr, flush=True)
-main("perfcore")
-"""
 
-
-def small_parts(*arguments: object) -> list[str]:
-    return [sys.executable, "-c", SMALL_PARTS, "batch", *map(str, arguments), "--on", ON]
-
-
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize(("make", "more"), [(a_table, ()), (a_table, ("--workers", "2")), (a_parquet, ())])
+@pytest.mark.parametrize(
+    ("make", "more", "sign"),
+    [
+        *((a_table, (), sign) for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)),
+        *((a_table, ("--workers", "2"), sign) for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)),
+        *((a_parquet, (), sign) for sign in (signal.SIGINT, signal.SIGKILL)),
+    ],
+)
 def test_ended_at_any_moment(tmp_path: Path, make: Any, more: tuple[str, ...], sign: int) -> None:
     """Ended again and again at random moments, then let be: the bytes of a run left alone, and never a half file.
 
@@ -225,7 +235,7 @@ def test_ended_at_any_moment(tmp_path: Path, make: Any, more: tuple[str, ...], s
     check_table(source, calm, ON, part_rows=1000 if make is a_table else 4000)
     before, whole, rng = source.read_bytes(), calm.read_bytes(), random.Random(sign)
     for turn in range(2):
-        command = small_parts(source, target, *more, *(["--resume"] if turn else []))
+        command = small_parts(source, target, *more, *(["--resume"] if turn else []), ready="say when ready")
         run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
         assert run.stderr is not None
         run.stderr.readline()
@@ -247,6 +257,21 @@ def test_ended_at_any_moment(tmp_path: Path, make: Any, more: tuple[str, ...], s
     assert end.returncode == 0, end.stderr
     assert target.read_bytes() == whole
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source.name, target.name, calm.name])
+
+
+def test_an_interrupt_while_worker_processes_start(tmp_path: Path) -> None:
+    """They start about a tenth of a second after the run, and import for another tenth; Ctrl-C goes to them too."""
+    source, command = a_table(tmp_path, ROWS), (tmp_path / "out.csv", "--workers", "2")
+    for wait_s in (0.05, 0.1, 0.15, 0.2, 0.25):
+        started = small_parts(source, *command, ready="say when ready")
+        run = subprocess.Popen(started, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        assert run.stderr is not None
+        run.stderr.readline()
+        time.sleep(wait_s)
+        os.killpg(run.pid, signal.SIGINT)
+        said = run.communicate(timeout=60)[1]
+        assert run.returncode in (0, 130)
+        assert "Traceback" not in said
 
 
 LOST = """
