@@ -1,19 +1,10 @@
-"""How fast tables are checked: compiled loops beside memory, numpy and pandas; Parquet and CSV beside plain copies.
+"""How fast tables are checked: compiled loops beside memory; numpy, pandas and polars; Parquet beside a plain copy.
 
-    python benchmarks/scale.py [--quick] [-o FILE.json]
-
-Every speed stands beside a reference measured in the same run, turn by turn, since the memory of a shared machine is
-not the same from one hour to the next. The reference of the loops reads the same columns, adds them and writes a byte a
-row. Times are the best of several; the load before and after is written down. Needs the extra parquet.
+Parts of ``benchmarks/run.py``. Every speed stands beside a reference measured in the same run, turn by turn, since the
+memory of a shared machine is not the same from one hour to the next. The reference of the loops reads the same columns,
+adds them and writes a byte a row. Times are the best of several.
 """
 
-import argparse
-import json
-import os
-import platform
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,9 +20,9 @@ import pyarrow.parquet as pq
 
 from perfcore import check_table
 from perfcore.answer_cells import answers_of
-from perfcore.kernels.classify import by_density, by_rates, law_of
+from perfcore.kernels.classify import LIMITS, WORD_LIMITS, by_density, by_rates, law_of
 from perfcore.rules import THE_RULE, load
-from perfcore.tables.designs import _LIMITS, AREA, Designs, decide
+from perfcore.tables.designs import AREA, Designs, decide
 
 CHUNK = 262_144
 
@@ -128,11 +119,11 @@ def loops(rows: int, turns: int, threads: list[int]) -> list[dict[str, Any]]:
     tpp, area, io, fact = columns["tpp"], columns[AREA], columns["io_bandwidth_gb_s"], columns["fact"]
     cases = {
         "rules since 2023 (tpp, area, datacenter: 18 B a row)": (
-            (by_density, [tpp, area, fact], (now.fast[0], now.fast[1], _LIMITS)),
+            (by_density, [tpp, area, fact], (now.fast[0], now.fast[1], WORD_LIMITS)),
             (read_three, [tpp, area, fact], ()),
         ),
         "rules of 2022 (tpp, io, bits: 25 B a row)": (
-            (by_rates, [io, tpp, tpp.copy()], (then.fast[0], _LIMITS)),
+            (by_rates, [io, tpp, tpp.copy()], (then.fast[0], LIMITS)),
             (read_rates, [io, tpp, tpp.copy()], ()),
         ),
     }
@@ -146,30 +137,84 @@ def loops(rows: int, turns: int, threads: list[int]) -> list[dict[str, Any]]:
                     "case": name,
                     "threads": count,
                     "designs_per_s": round(rows / least["law"]),
-                    "memory_per_s": round(rows / least["memory"]),
-                    "share_of_memory": round(least["memory"] / least["law"], 3),
+                    "reading_per_s": round(rows / least["memory"]),
+                    "share_of_reading": round(least["memory"] / least["law"], 3),
                 }
             )
     return found
 
 
-def methods(rows: int, turns: int) -> list[dict[str, Any]]:
-    """The same question by other means, and what rows on thresholds cost."""
+def in_polars(columns: dict[str, Any], law: Any) -> Callable[[], Any] | None:
+    """Say the same with polars, whole columns on all cores; None where it is not installed."""
+    try:
+        import polars as pl
+    except ImportError:
+        return None
+    t, d = law.cuts[law.starts[0] : law.starts[1]].tolist(), law.cuts[law.starts[1] : law.starts[2]].tolist()
+    frame, codes, wide = pl.DataFrame(columns), pl.Series("code", law.codes), int(law.sizes[1])
+    density = pl.col("tpp") / pl.col(AREA)
+    step = pl.sum_horizontal([(pl.col("tpp") >= cut).cast(pl.UInt32) for cut in t])
+    level = pl.sum_horizontal([(density >= cut).cast(pl.UInt32) for cut in d])
+    place = (step * wide + level) * 3 + (pl.col("fact") + 1).cast(pl.UInt32)
+    return lambda: frame.lazy().select(pl.lit(codes).gather(place)).collect()
+
+
+def decided(columns: dict[str, Any], law: Any, threads: int) -> Callable[[], None]:
+    """Return a call of perfcore on columns, in threads over stretches of them."""
+    rows = len(columns["tpp"])
+    pool = ThreadPoolExecutor(threads)
+    size = rows if threads == 1 else CHUNK
+
+    def one(start: int) -> None:
+        decide(as_designs({name: column[start : start + size] for name, column in columns.items()}), law)
+
+    return lambda: [None for _ in pool.map(one, range(0, rows, size))] and None
+
+
+def methods(rows: int, turns: int, threads: list[int]) -> dict[str, Any]:
+    """The same question by other means, on the same columns."""
     law = law_on("2026-02-01")
     columns = designs(rows, "random")
     few = min(rows, 20_000)
     calls: dict[str, Callable[[], Any]] = {
-        "perfcore, columns to codes and densities": lambda: decide(as_designs(columns), law),
-        "numpy, whole arrays, not exact on thresholds": lambda: whole_arrays(columns, law),
+        f"perfcore, {count} thread{'' if count == 1 else 's'}": decided(columns, law, count) for count in threads
     }
+    calls["numpy, whole arrays"] = lambda: whole_arrays(columns, law)
+    polars = in_polars(columns, law)
+    if polars is not None:
+        calls["polars, whole columns, all cores"] = polars
     least = best_of(calls, turns)
-    found = [{"method": name, "designs_per_s": round(rows / seconds)} for name, seconds in least.items()]
-    seconds = best_of({"pandas": lambda: row_by_row(columns, law, few)}, 1)["pandas"]
-    found.append({"method": "pandas, apply, not exact on thresholds", "designs_per_s": round(few / seconds)})
-    for kind in ("one decimal", "on thresholds"):
-        left = float((decide(as_designs(designs(few, kind)), law).codes == 255).mean())
-        found.append({"method": f"rows left to exact arithmetic: {kind}", "share": round(left, 5)})
-    return found
+    rates = {name: rows / seconds for name, seconds in least.items()}
+    rates["pandas, apply"] = few / best_of({"pandas": lambda: row_by_row(columns, law, few)}, 1)["pandas"]
+    own = next(iter(rates.values()))
+    found = [
+        {"method": name, "designs_per_s": round(rate), "perfcore_is_times_as_fast": round(own / rate, 2)}
+        for name, rate in rates.items()
+    ]
+    _agree(columns, law, few, polars)
+    return {
+        "rows": rows,
+        "methods": found,
+        "absent": [] if polars is not None else ["polars"],
+        "left_to_exact_arithmetic": {
+            kind: _left(few, kind, law) for kind in ("random", "one decimal", "on thresholds")
+        },
+    }
+
+
+def _left(rows: int, kind: str, law: Any) -> float:
+    """Return the share of rows that the loops leave to exact arithmetic."""
+    return round(float((decide(as_designs(designs(rows, kind)), law).codes == 255).mean()), 5)
+
+
+def _agree(columns: dict[str, Any], law: Any, few: int, polars: Callable[[], Any] | None) -> None:
+    """Hold the methods against each other: all say the same of random designs, none of which is on a threshold."""
+    own, by_numpy = decide(as_designs(columns), law).codes, whole_arrays(columns, law)
+    settled = own != 255
+    assert settled.mean() > 0.999
+    assert np.array_equal(own[settled], by_numpy[settled]), "numpy disagrees"
+    assert np.array_equal(row_by_row(columns, law, few).to_numpy()[settled[:few]], own[:few][settled[:few]])
+    assert polars is None or np.array_equal(polars().to_numpy().ravel()[settled], own[settled]), "polars disagrees"
 
 
 def as_designs(columns: dict[str, Any]) -> Designs:
@@ -226,83 +271,3 @@ def end_to_end(rows: int, turns: int, threads: list[int], folder: Path) -> list[
                 }
             )
     return found
-
-
-ONE = """
-import sys, time
-start = time.perf_counter()
-from perfcore import check_table
-check_table(sys.argv[1], sys.argv[2], "2026-02-01")
-seconds = time.perf_counter() - start
-# Of this process alone: what getrusage says starts from the process that began it.
-peak = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
-print(seconds, peak[0] if peak else 0)
-"""
-
-
-def growth(sizes: list[int], folder: Path) -> list[dict[str, Any]]:
-    """What a table costs from a fresh process, by its size: time and the largest memory."""
-    found = []
-    for ending in ("parquet", "csv"):
-        for rows in sizes:
-            if ending == "csv" and rows > 1_000_000:
-                continue
-            source = folder / f"growth.{ending}"
-            write_table(folder / "growth.parquet", rows)
-            if ending == "csv":
-                from pyarrow import csv
-
-                csv.write_csv(pq.read_table(folder / "growth.parquet"), source)
-            command = [sys.executable, "-c", ONE, str(source), str(folder / f"grown.{ending}")]
-            said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-            size = source.stat().st_size
-            found.append(
-                {
-                    "format": ending,
-                    "rows": rows,
-                    "input_mb": round(size / 1e6, 1),
-                    "seconds": round(float(said[0]), 3),
-                    "rows_per_s": round(rows / float(said[0])),
-                    "memory_mb": round(int(said[1]) / 1024),
-                }
-            )
-    return found
-
-
-def shown(title: str, rows: list[dict[str, Any]]) -> None:
-    print(f"\n{title}")
-    for row in rows:
-        cells = (f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}" for key, value in row.items())
-        print("  " + ", ".join(cells))
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="small tables, a minute in all")
-    parser.add_argument("--largest", type=int, default=0, help="rows of the largest table of the growth part")
-    parser.add_argument("-o", dest="output", type=Path)
-    given = parser.parse_args()
-    rows, turns = (4_000_000, 5) if given.quick else (20_000_000, 15)
-    threads = [count for count in (1, 2, 4, 8) if count <= (os.cpu_count() or 1)]
-    sizes = [10**power for power in range(3, 7 if given.quick else 8)]
-    sizes += [given.largest] if given.largest else []
-    before = os.getloadavg()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        result = {
-            "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
-            "loops": loops(rows, turns, threads),
-            "methods": methods(rows // 4, turns),
-            "parquet": end_to_end(rows // 4, 3, threads, folder),
-            "growth": growth(sizes, folder),
-        }
-    result |= {"load_before": before, "load_after": os.getloadavg()}
-    for part in ("loops", "methods", "parquet", "growth"):
-        shown(part, result[part])  # type: ignore[arg-type]
-    print(f"\nload before {before[0]:.1f}, after {os.getloadavg()[0]:.1f}")
-    if given.output:
-        given.output.write_text(json.dumps(result, indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -146,11 +146,12 @@ def of_command() -> dict[str, float]:
 
 
 def measured() -> dict[str, float]:
+    """Measure the loops, plain Python and the command in one run, to four digits."""
     base = asked()
     table = legal_plans(base.model, base.work, CHIPS, base.setting.system.domain_chips, {})
     count = len(table)
     spent, plain = of_loops(base, table), of_python(base, table)
-    return {
+    found = {
         "plans": count,
         "times_plans_per_s": count / spent["times"],
         "times_over_python": plain * count / spent["times"],
@@ -167,10 +168,11 @@ def measured() -> dict[str, float]:
         "breakdown_us_per_plan": spent["breakdown"] / count * 1e6,
         **of_command(),
     }
+    return {name: float(f"{value:.4g}") for name, value in found.items()}
 
 
 def main() -> None:
-    found = {name: float(f"{value:.4g}") for name, value in measured().items()}
+    found = measured()
     if "--json" in sys.argv[1:]:
         print(json.dumps({**found, "targets": {name: value for name, (value, _) in TARGETS.items()}}, indent=2))
         return

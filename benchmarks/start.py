@@ -22,16 +22,19 @@ def seconds(command: list[str]) -> float:
     return time.perf_counter() - start
 
 
-def main() -> None:
+def measured() -> dict[str, dict[str, float]]:
+    """Time the commands turn by turn, so that a busy moment hits all alike; return the best of each."""
     samples: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    for _ in range(REPEATS):  # interleaved, so that a busy moment hits all alike
+    for _ in range(REPEATS):
         for name, command in COMMANDS.items():
             samples[name].append(seconds(command))
     best = {name: min(several) for name, several in samples.items()}
     ratios = {name: round(value / best["bare_python"], 2) for name, value in best.items()}
-    print(
-        json.dumps({"best_ms": {n: round(v * 1000, 1) for n, v in best.items()}, "times_bare_python": ratios}, indent=2)
-    )
+    return {"best_ms": {n: round(v * 1000, 1) for n, v in best.items()}, "times_bare_python": ratios}
+
+
+def main() -> None:
+    print(json.dumps(measured(), indent=2))
 
 
 if __name__ == "__main__":

@@ -204,6 +204,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "serving_validation.md": lambda: _beside("serving_page").page(),
     "kernels.md": lambda: _beside("kernels_page").page(),
     "silicon.md": lambda: _beside("silicon_page").page(),
+    "benchmarks.md": lambda: _beside("benchmarks_page").page(),
     "validation.svg": lambda: _beside("validation_plot").picture(),
     "design.svg": lambda: inline_regions(design_space("2024-01-01", objective="prefill")),
     "gallery/our_design.svg": lambda: _beside("gallery_pictures").our_design(),

@@ -88,6 +88,25 @@ def test_designs_a_hair_from_a_line_are_never_misjudged() -> None:
     assert left == len(designs)
 
 
+def test_the_margin_of_complete_rows_is_eight_units_and_what_lies_outside_is_right() -> None:
+    """Units of the last place around float(threshold) x area; four of them are proven enough (docs/batch.md)."""
+    rng, offsets = random.Random(4), range(-14, 15)
+    designs, near = [], []
+    for _ in range(150):
+        # Areas of all magnitudes, some just above a power of 2, where a unit is relatively largest.
+        area = rng.choice([rng.uniform(1, 2), 1 + rng.random() * 1e-15, rng.randint(1000, 9000) / 10]) * 2.0**9
+        line = np.float64(rng.choice([1.6, 3.2, 5.92]) * area).view(np.int64)
+        for offset in offsets:
+            tpp = float((line + offset).view(np.float64))
+            designs.append(oracle.Design(oracle.point(Fraction(repr(tpp))), oracle.point(Fraction(repr(area)))))
+            near.append(abs(offset))
+    left = decided(designs, "2024-01-01").codes == AGAIN
+    # At 8 units the loop for intervals looks again, and its own margin, a relative 8 x 2^-52, may end just before.
+    assert left[np.array(near) < 8].all()
+    assert not left[np.array(near) > 8].any()
+    assert mistakes(designs, "2024-01-01")[0] == 0
+
+
 @pytest.mark.parametrize("threshold", [1600.0, 2400.0, 4800.0])
 def test_tpp_on_its_thresholds_needs_no_exact_arithmetic(threshold: float) -> None:
     """A float is the shortest decimal that prints it, so one ulp below the threshold is below it."""

@@ -30,6 +30,7 @@ PAGES = (
     "design.svg",
     "kernels.md",
     "silicon.md",
+    "benchmarks.md",
     "gallery/our_design.svg",
     "gallery/a_bill.svg",
     "gallery/h20.svg",

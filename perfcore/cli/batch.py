@@ -9,6 +9,7 @@ import click
 from perfcore.batch import BatchResult, check_table
 from perfcore.cli.common import print_json
 from perfcore.reader import parse_date
+from perfcore.tables.lock import LockedError
 from perfcore.tables.parts import count_finished, folder_of
 from perfcore.verdict import NOTICE
 
@@ -69,7 +70,8 @@ def _after(target: Path) -> None:
     if sys.stderr.isatty():
         click.echo("\r\033[K", nl=False, err=True)
     kept = count_finished(folder_of(target)) if target.name else 0
-    if kept and sys.exc_info()[0] is not None:
+    problem = sys.exc_info()[1]
+    if kept and problem is not None and not isinstance(problem, LockedError):
         click.echo(f"perfcore: {kept:,} finished parts are kept in {folder_of(target)}; --resume goes on", err=True)
 
 

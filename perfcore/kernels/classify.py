@@ -20,13 +20,23 @@ from perfcore.schema import LARGEST_NUMBER, SMALLEST_NUMBER
 Floats = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
 Facts = NDArray[np.int8]
+Words = NDArray[np.uint64]
 
 AGAIN = 255
 # Rounding of three factors and a quotient stays below four times this over two; see docs/batch.md.
 NEAR = 8 * float(np.finfo(np.float64).eps)
 LEAST, MOST = float(SMALLEST_NUMBER), float(LARGEST_NUMBER)
-MOST_FINITE = float(np.finfo(np.float64).max)
 MOST_CUTS = 3
+# Of the loop for complete rows: units of the last place around threshold x area that are decided again, rows of a
+# block, the bit of a cell that says there is no area.
+NEAR_UNITS = 8
+BLOCK = 512
+NO_AREA = 64
+
+
+# What a quantity can be: from and to; and as words the first and how many follow.
+LIMITS = np.array([LEAST, MOST])
+WORD_LIMITS = np.array([LIMITS.view(np.uint64)[0], np.diff(LIMITS.view(np.uint64))[0]])
 
 
 class Law(NamedTuple):
@@ -50,7 +60,7 @@ def law_of(answers: Answers) -> Law:
     fast: tuple[Any, ...] = ()
     if max(len(several) for several in cuts) <= MOST_CUTS:
         if set(reads) <= {AXES[0], AXES[1]}:
-            fast = (*_axes_of_density(cuts), _cells_of_density(answers))
+            fast = (words_of(_padded(cuts[0])), np.array(_padded(cuts[1])), _cells_of_density(answers))
         elif set(reads) <= {AXES[2], AXES[3]} and len(answers.facts) == 1:
             fast = (np.array([_padded(cuts[2]), _padded(cuts[3])]), _cells_of_rates(answers))
     return Law(answers, np.concatenate(cuts), starts, np.array(answers.sizes), codes, reads, fast)
@@ -58,26 +68,25 @@ def law_of(answers: Answers) -> Law:
 
 def _padded(cuts: Floats) -> list[float]:
     """Fill up to ``MOST_CUTS`` with what no number reaches."""
-    return [*cuts, *[np.nan] * (MOST_CUTS - len(cuts))]
+    return [*cuts, *[np.inf] * (MOST_CUTS - len(cuts))]
 
 
-def _axes_of_density(cuts: list[Floats]) -> tuple[Floats, Floats]:
-    """Return the steps of TPP and of performance density: a step up and one down the margin around each threshold."""
-    tpp = np.array([LEAST, *_padded(cuts[0]), np.nextafter(MOST, np.inf)])
-    around = [cut * side for cut in cuts[1] for side in (1 - NEAR, 1 + NEAR)]
-    return tpp, np.array([*around, *[MOST_FINITE] * (2 * MOST_CUTS - len(around) + 1)])
+def words_of(numbers: list[float]) -> Words:
+    """Return the bits of numbers as whole numbers."""
+    return np.array(numbers, dtype=np.float64).view(np.uint64)
 
 
 def _cells_of_density(answers: Answers) -> Bytes:
-    """Return the answer by steps of TPP, steps of density and fact; ``AGAIN`` for all that is not a plain case."""
+    """Return the answer by cuts above TPP, cuts above density and fact, as ``_by_density`` writes them."""
+    found = np.full((2, MOST_CUTS + 1, MOST_CUTS + 1, len(FACTS) + 1), AGAIN, dtype=np.uint8)
     tpp_cuts, density_cuts = len(answers.cuts[0]), len(answers.cuts[1])
-    found = np.full((MOST_CUTS + 3, 2 * MOST_CUTS + 2, len(FACTS)), AGAIN, dtype=np.uint8)
     for step in range(tpp_cuts + 1):
+        above = MOST_CUTS - step
         for fact_place, fact in enumerate(FACTS):
             for level in range(density_cuts + 1):
-                found[step + 1, 2 * level, fact_place] = answers.code((step, level, 0, 0, 0), fact)
+                found[0, above, MOST_CUTS - level, fact_place] = answers.code((step, level, 0, 0, 0), fact)
             unknown = density_cuts + 1 if density_cuts else 0
-            found[step + 1, -1, fact_place] = answers.code((step, unknown, 0, 0, 0), fact)
+            found[1, above, :, fact_place] = answers.code((step, unknown, 0, 0, 0), fact)
     return found.ravel()
 
 
@@ -95,21 +104,61 @@ def _cells_of_rates(answers: Answers) -> Bytes:
     return found.ravel()
 
 
-def _by_density(tpp: Floats, area: Floats, fact: Facts, t: Floats, d: Floats, limits: Floats, out: Bytes) -> None:
-    """Write the cell of each row: step of TPP, step of density, fact (-1 unknown, 0 no, 1 yes)."""
-    t0, t1, t2, t3, t4 = t[0], t[1], t[2], t[3], t[4]
-    d0, d1, d2, d3, d4, d5, d6 = d[0], d[1], d[2], d[3], d[4], d[5], d[6]
-    least, most = limits[0], limits[1]
+def _by_density(
+    tpp: Floats, area: Floats, fact: Facts, tpp_cuts: Words, density_cuts: Floats, limits: Words, out: Bytes
+) -> None:
+    """Write the cell of each row: cuts above TPP, cuts above density, fact (-1 unknown, 0 no, 1 yes).
+
+    In blocks that stay in the cache: the steps go into a buffer first, so that what is written to memory is written in
+    whole vectors. Written 8 bytes at a time it would hold up the reading.
+    """
+    rows = out.shape[0]
+    # As whole numbers, positive floats are in the same order and a unit of the last place is 1.
+    words = tpp.view(np.uint64), area.view(np.uint64)
+    buffer = np.empty(BLOCK, dtype=np.uint8)
+    for first in range(0, rows, BLOCK):
+        last = min(first + BLOCK, rows)
+        steps = buffer[: last - first]
+        steps_of(words[0][first:last], words[1][first:last], area[first:last], tpp_cuts, density_cuts, limits, steps)
+        with_facts(steps, fact[first:last], out[first:last])
+
+
+def _steps(
+    tpp: Words, area_word: Words, area: Floats, tpp_cuts: Words, density_cuts: Floats, limits: Words, out: Bytes
+) -> None:
+    """Write the cell of each row but for its fact, without a comparison where a subtraction's sign says the same.
+
+    Vectors of comparisons are what a processor makes fewest of. TPP is compared with threshold x area, so nothing is
+    divided. Of three sorted cuts the second sign is the 2 and the odd number of signs the 1 of how many are above.
+    """
+    t0, t1, t2 = tpp_cuts[0], tpp_cuts[1], tpp_cuts[2]
+    d0, d1, d2 = density_cuts[0], density_cuts[1], density_cuts[2]
+    least, span = limits[0], limits[1]
+    word, byte, real = np.uint64, np.uint8, np.float64
+    for i in range(out.shape[0]):
+        x, a = tpp[i], area[i]
+        # NEAR_UNITS or fewer units from a cut the difference lies between 0 and twice as many.
+        shifted = x + word(NEAR_UNITS)
+        p0 = shifted - real(d0 * a).view(word)
+        p1 = shifted - real(d1 * a).view(word)
+        p2 = shifted - real(d2 * a).view(word)
+        q0, q1, q2 = x - t0, x - t1, x - t2
+        cell = q1 >> word(63)
+        cell = cell << word(1) | (q0 ^ q1 ^ q2) >> word(63)
+        cell = cell << word(1) | p1 >> word(63)
+        cell = (cell << word(1) | (p0 ^ p1 ^ p2) >> word(63)) << word(2)
+        no_area = (not a > 0.0) and (not a < 0.0)  # 0 or unknown
+        cell = cell | word(NO_AREA) if no_area else cell
+        beyond = max(x - least, word(0) if no_area else area_word[i] - least) > span
+        near = min(min(p0, p1), p2) <= word(2 * NEAR_UNITS) and not no_area
+        out[i] = byte(cell) | (byte(0) - byte(beyond | near))
+
+
+def _with_facts(steps: Bytes, fact: Facts, out: Bytes) -> None:
+    """Add what is known of ``datacenter`` to the cells."""
     byte = np.uint8
-    for i in range(tpp.shape[0]):
-        x, a = tpp[i], area[i] + 0.0  # minus 0 is 0
-        y = x / a
-        # Not below: an area that is unknown or 0 comes out above every step.
-        low = byte(not y < d0) + byte(not y < d1) + byte(not y < d2) + byte(not y < d3)
-        high = byte(not y < d4) + byte(not y < d5) + byte(not y < d6)
-        step = byte(x >= t0) + byte(x >= t1) + byte(x >= t2) + byte(x >= t3) + byte(x >= t4)
-        wrong = byte(a > most) | (byte(a < least) & byte(a != 0.0))
-        out[i] = byte(step * byte(24) + (low + high) * byte(3) + byte(fact[i]) + byte(1)) | (byte(0) - wrong)
+    for i in range(out.shape[0]):
+        out[i] = (steps[i] + byte(fact[i]) + byte(1)) | (byte(0) - byte(steps[i] == byte(AGAIN)))
 
 
 def _by_rates(io: Floats, bits: Floats, tpp: Floats, cuts: Floats, limits: Floats, out: Bytes) -> None:
@@ -239,6 +288,8 @@ level_of: Any = compiled(_level)
 near_any: Any = compiled(_near)
 spread: Any = compiled(_spread)
 densities: Any = compiled(_densities)
+steps_of: Any = compiled(_steps)
+with_facts: Any = compiled(_with_facts)
 by_density = compiled(_by_density)
 by_rates = compiled(_by_rates)
 by_region = compiled(_by_region)

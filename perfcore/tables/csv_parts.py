@@ -48,12 +48,18 @@ def reading(path: Path) -> Iterator[Any]:
 
 
 def header(path: Path, rows: Iterator[list[str]]) -> tuple[str, ...]:
-    """Read the names of the columns."""
-    columns = [name.strip() for name in next(rows, [])]
+    """Read the names of the columns of a table of designs."""
+    columns = names(path, rows)
+    checked(f"{path}:1", list(columns))
+    return columns
+
+
+def names(path: Path, rows: Iterator[list[str]]) -> tuple[str, ...]:
+    """Read the names of the columns of any table."""
+    columns = tuple(name.strip() for name in next(rows, []))
     if not columns:
         raise PerfcoreError(f"{path}: the table is empty; its first line names the columns")
-    checked(f"{path}:1", columns)
-    return tuple(columns)
+    return columns
 
 
 def checked(where: str, columns: list[str]) -> None:
@@ -73,7 +79,7 @@ def checked(where: str, columns: list[str]) -> None:
 def head(columns: tuple[str, ...]) -> str:
     """Return the first line of the table of verdicts."""
     more = [f"{name}{end}" for name in ("tpp", DENSITY) for end in ENDS] if _spans(columns) else []
-    return _lines([[*(columns[place] for place in carried(columns)), *RESULTS, *more]])
+    return line_text([[*(columns[place] for place in carried(columns)), *RESULTS, *more]])
 
 
 def carried(columns: tuple[str, ...]) -> list[int]:
@@ -116,14 +122,18 @@ def write_part(
 ) -> Summary:
     """Check the rows of a part and write it; a row that cannot be read goes into a file of its own."""
     made, wrong, counts = _verdicts(table, first, several, lines, progress)
-    files = {}
-    for ending, text in ((".csv", _lines(made)), (".errors.csv", _lines(wrong))):
-        if text or ending == ".csv":
-            with whole(part_file(table.folder, number, ending)) as file:
-                files[ending] = file.write(text.encode("utf-8", "surrogatepass"))
+    files = {".csv": stored(table.folder, number, ".csv", made)}
+    if wrong:
+        files[".errors.csv"] = stored(table.folder, number, ".errors.csv", wrong)
     summary = Summary(len(several), len({each[0] for each in wrong}), counts)
     finish(table.folder, number, summary, files)
     return summary
+
+
+def stored(folder: Path, number: int, ending: str, rows: list[list[Any]]) -> int:
+    """Write rows as a file of a part; return its size."""
+    with whole(part_file(folder, number, ending)) as file:
+        return file.write(line_text(rows).encode("utf-8", "surrogatepass"))
 
 
 def _verdicts(
@@ -162,7 +172,8 @@ def _law(on: date) -> tuple[Version | None, Answers | None]:
     return version, answers_of(version)
 
 
-def _lines(rows: list[list[Any]]) -> str:
+def line_text(rows: list[list[Any]]) -> str:
+    """Return rows as the lines of a CSV table."""
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     return text.getvalue()

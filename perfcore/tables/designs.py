@@ -11,8 +11,10 @@ from perfcore.kernels import ready
 from perfcore.kernels.classify import (
     AGAIN,
     LEAST,
+    LIMITS,
     MOST,
     NEAR,
+    WORD_LIMITS,
     Law,
     by_density,
     by_rates,
@@ -34,7 +36,6 @@ __all__ = ["AGAIN", "AREA", "REGION", "Decided", "Designs", "decide"]
 REGION = ("tpp", AREA, "io_bandwidth_gb_s", "bits_x_tops_2022", "dram_bandwidth_gb_s")
 # The axes of ``Law.cuts`` that are columns, by the name of the column.
 _CUT_BY = {"tpp": 0, "io_bandwidth_gb_s": 2, "bits_x_tops_2022": 3, "dram_bandwidth_gb_s": 4}
-_LIMITS = np.array([LEAST, MOST])
 
 
 class Designs(NamedTuple):
@@ -99,21 +100,21 @@ def _complete_rows(designs: Designs, law: Law) -> tuple[Bytes, Floats, Floats]:
     codes = np.empty(len(designs.fact), dtype=np.uint8)
     tpp, area = _column(designs, "tpp"), _column(designs, AREA)
     if len(law.fast) == 3:
-        steps_of_tpp, steps_of_density, cells = law.fast
-        ready(by_density, tpp, area, designs.fact, steps_of_tpp, steps_of_density, _LIMITS, codes)
+        tpp_cuts, density_cuts, cells = law.fast
+        ready(by_density, tpp, area, designs.fact, tpp_cuts, density_cuts, WORD_LIMITS, codes)
         read: tuple[str, ...] = ("tpp", AREA)
     else:
         cuts, cells = law.fast
         io = _column(designs, "io_bandwidth_gb_s")
         bits = designs.numbers.get("bits_x_tops_2022", tpp)
-        ready(by_rates, io, bits, tpp, cuts, _LIMITS, codes)
+        ready(by_rates, io, bits, tpp, cuts, LIMITS, codes)
         read = ("tpp", "io_bandwidth_gb_s", "bits_x_tops_2022")
     table = np.full(256, AGAIN, dtype=np.uint8)
     table[: len(cells)] = cells
     ready(look_up, table, codes)
     for name, numbers in designs.numbers.items():
         if name not in read:
-            ready(mark, numbers, _LIMITS, codes)
+            ready(mark, numbers, LIMITS, codes)
     return codes, tpp, area
 
 

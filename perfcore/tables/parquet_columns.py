@@ -119,12 +119,17 @@ def _facts(column: Any) -> tuple[NDArray[np.int8], Rows | None]:
 def cells_of(batch: Any, rows: Iterable[int]) -> tuple[list[str], list[list[str]]]:
     """Return the known columns and, of some rows, their cells as text: numbers as the shortest decimal."""
     taken = batch.select([name for name in batch.schema.names if name in INPUTS]).take(pa.array(rows, pa.int64()))
+    return taken.schema.names, texts_of(taken)
+
+
+def texts_of(batch: Any) -> list[list[str]]:
+    """Return every row of a record batch as cells of text, empty for null."""
     texts = []
-    for column in taken.columns:
+    for column in batch.columns:
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
         texts.append(["" if text is None else text for text in column.cast(pa.string()).to_pylist()])
-    return taken.schema.names, [list(cells) for cells in zip(*texts, strict=True)]
+    return [list(cells) for cells in zip(*texts, strict=True)]
 
 
 def spans(columns: Iterable[str]) -> bool:

@@ -1,7 +1,5 @@
 """Parquet tables: parts of row groups in, parts of verdicts out."""
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -19,7 +17,7 @@ from perfcore.errors import PerfcoreError
 from perfcore.regions import DENSITY
 from perfcore.rows import INPUTS, RESULTS
 from perfcore.rules import THE_RULE
-from perfcore.tables.csv_parts import carried, checked
+from perfcore.tables.csv_parts import carried, checked, stored
 from perfcore.tables.decisions import FEW_ROWS, exact_rows, law_on, sets_of, undecided
 from perfcore.tables.designs import Decided, Floats, decide
 from perfcore.tables.parquet_columns import cells_of, checked_type, designs_of, spans
@@ -52,36 +50,44 @@ class Layout(NamedTuple):
     parts: tuple[tuple[int, tuple[int, ...]], ...]
 
 
-def _file(path: str | Path) -> Any:
+def opened(path: str | Path) -> Any:
     """Open a Parquet file; what is none, or cut short, is one line."""
     try:
         return pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
     except OSError as problem:
         if isinstance(problem, FileNotFoundError | PermissionError | IsADirectoryError):
             raise PerfcoreError(f"{path}: {problem.strerror or problem}") from None
-        raise _broken(path, problem) from None
+        raise broken(path, problem) from None
     except (pa.ArrowException, ValueError) as problem:
-        raise _broken(path, problem) from None
+        raise broken(path, problem) from None
 
 
-def _broken(path: str | Path, problem: Exception) -> PerfcoreError:
+def broken(path: str | Path, problem: Exception) -> PerfcoreError:
+    """Say in one line that a file cannot be read."""
     said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
     return PerfcoreError(f"{path}: this is not a whole Parquet file: {said}")
 
 
-def layout_of(source: Path, part_rows: int | None = None) -> Layout:
-    """Read the columns of a file and cut it into parts: whole row groups, about ``part_rows`` rows each."""
+def names(source: Path) -> tuple[Any, Any]:
+    """Return the schema of any table, each column once, and the metadata of its file."""
     if not source.is_file():
         raise PerfcoreError(f"{source}: No such file or directory" if not source.exists() else f"{source}: not a file")
-    with _file(source) as file:
+    with opened(source) as file:
         schema, metadata = file.schema_arrow, file.metadata
     columns = [name.strip() for name in schema.names]
-    checked(str(source), columns)
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         raise PerfcoreError(f"{source}: column {twice[0]!r} stands twice")
     if columns != schema.names:
         raise PerfcoreError(f"{source}: a name of a column starts or ends with a space; take it away")
+    return schema, metadata
+
+
+def layout_of(source: Path, part_rows: int | None = None) -> Layout:
+    """Read the columns of a file and cut it into parts: whole row groups, about ``part_rows`` rows each."""
+    schema, metadata = names(source)
+    columns = schema.names
+    checked(str(source), columns)
     for name in columns:
         if name in INPUTS:
             checked_type(str(source), name, schema.field(name).type)
@@ -104,7 +110,7 @@ def _cut(sizes: list[int], part_rows: int) -> Iterator[tuple[int, tuple[int, ...
 
 def schema_of(table: Table) -> Any:
     """Return the columns of the output: those carried over, then the results."""
-    with _file(table.source) as file:
+    with opened(table.source) as file:
         given = file.schema_arrow
     fields = [given.field(table.columns[place]) for place in carried(table.columns)]
     coded = pa.dictionary(pa.int8(), pa.string())
@@ -141,10 +147,7 @@ def write_part(table: Table, number: int, first: int, groups: tuple[int, ...]) -
             writer.write_table(pa.Table.from_batches(held, schema))
     files = {".parquet": path.stat().st_size}
     if wrong:
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows(wrong)
-        with whole(part_file(table.folder, number, ".errors.csv")) as file:
-            files[".errors.csv"] = file.write(text.getvalue().encode("utf-8", "surrogatepass"))
+        files[".errors.csv"] = stored(table.folder, number, ".errors.csv", wrong)
     by_status = {status: int(count) for status, count in zip(STATUSES, counts, strict=True) if count}
     summary = Summary(rows, len({each[0] for each in wrong}), by_status)
     finish(table.folder, number, summary, files)
@@ -157,10 +160,10 @@ def _batches(table: Table, groups: tuple[int, ...]) -> Iterator[Any]:
     if not groups:
         return
     try:
-        with _file(table.source) as file:
+        with opened(table.source) as file:
             yield from file.iter_batches(BATCH_ROWS, row_groups=list(groups), columns=wanted, use_threads=False)
     except (OSError, pa.ArrowException) as problem:
-        raise _broken(table.source, problem) from None
+        raise broken(table.source, problem) from None
 
 
 def _verdicts(table: Table, schema: Any, batch: Any, first: int) -> tuple[Any, list[list[Any]], Any]:

@@ -1,9 +1,9 @@
 """The parts of a long run: each written whole, with a manifest of what they are parts of, so that a run can go on."""
 
+import contextlib
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +13,7 @@ from typing import IO, Any, NamedTuple
 from perfcore import __version__
 from perfcore.errors import PerfcoreError
 from perfcore.rules import THE_RULE, load
+from perfcore.tables.lock import LOCK
 
 MANIFEST = "manifest.json"
 ENDING = ".parts"
@@ -51,32 +52,33 @@ def manifest_of(source: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def checked_place(folder: Path) -> None:
+    """Refuse a folder that is in the way: one that holds anything else than parts of a run."""
+    if folder.is_symlink() or (folder.exists() and not _is_ours(folder)):
+        raise PerfcoreError(f"{folder}: is in the way of the parts of the output; move it, or give another output")
+
+
 def opened(folder: Path, manifest: Mapping[str, Any], resume: bool) -> None:
-    """Make the folder of a run, or go on in the one that is there.
+    """Go on with the parts in the folder of a run, or empty it.
 
     Raises
     ------
     PerfcoreError
-        If the folder is no folder of parts, or its parts are of another input, version or rule.
+        If its parts are of another input, version or rule.
     """
-    if folder.is_symlink() or (folder.exists() and not _is_ours(folder)):
-        raise PerfcoreError(f"{folder}: is in the way of the parts of the output; move it, or give another output")
-    if folder.exists() and resume:
+    if resume and (folder / MANIFEST).exists():
         _same(folder, manifest)
         return
-    if folder.exists():
-        shutil.rmtree(folder)
-    try:
-        folder.mkdir()
-    except OSError as problem:
-        raise PerfcoreError(f"{folder.parent}: cannot be written: {problem.strerror}") from None
+    _empty(folder)
     with whole(folder / MANIFEST) as file:
         file.write(json.dumps(manifest, indent=2).encode())
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether a folder holds parts of a run, or is the empty one of a run killed at its start."""
-    return folder.is_dir() and ((folder / MANIFEST).is_file() or not any(folder.iterdir()))
+    """Whether a folder holds parts of a run, or is that of a run killed at its start or its end."""
+    if not folder.is_dir():
+        return not folder.exists()  # another run has just deleted it
+    return any((folder / name).is_file() for name in (MANIFEST, LOCK)) or not any(folder.iterdir())
 
 
 def _same(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -138,5 +140,13 @@ def count_finished(folder: Path) -> int:
 
 
 def discard(folder: Path) -> None:
-    """Delete the parts."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Delete the parts; what holds the folder deletes that."""
+    with contextlib.suppress(OSError):
+        _empty(folder)
+
+
+def _empty(folder: Path) -> None:
+    """Delete all but the lock, what says that it is ours last."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == MANIFEST):
+        if path.name != LOCK:
+            path.unlink(missing_ok=True)

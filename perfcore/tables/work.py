@@ -1,10 +1,13 @@
 """A run over a table as tasks: the same work serial, in threads, in processes, or on a Dask cluster."""
 
+import logging
 import os
 import re
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import CancelledError, Executor, Future
+from contextlib import contextmanager
 from typing import Any
 
 from perfcore.errors import PerfcoreError
@@ -44,17 +47,43 @@ def in_threads(work: Work, tasks: Iterable[Task], workers: int) -> Iterator[Summ
 def in_processes(work: Work, tasks: Iterable[Task], workers: int) -> Iterator[Summary]:
     """Do tasks in processes started afresh, so that no lock of this one is inherited."""
     import multiprocessing
-    import signal
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
-    # An interrupt is for this process alone: it lets the others finish what they are at.
-    quiet = (signal.SIGINT, signal.SIG_IGN)
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), signal.signal, quiet) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _started) as pool:
         try:
             yield from _windowed(pool, work, tasks, workers + 1)
         except BrokenProcessPool:
             raise UnfinishedError("a worker process died; run again with --resume") from None
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Hold an interrupt back: a worker process started meanwhile never hears one, which is for the first alone."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _started() -> None:
+    """Make a worker process deaf to interrupts where it is not born so, and let it end when the first process dies."""
+    import multiprocessing
+    import threading
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _windowed(pool: Executor, work: Work, tasks: Iterable[Task], window: int) -> Iterator[Summary]:
@@ -62,7 +91,8 @@ def _windowed(pool: Executor, work: Work, tasks: Iterable[Task], window: int) ->
     flying: deque[Future[Summary]] = deque()
     try:
         for task in tasks:
-            flying.append(pool.submit(work, *task))
+            with _deaf():
+                flying.append(pool.submit(work, *task))
             if len(flying) > window:
                 yield flying.popleft().result()
         while flying:
@@ -76,12 +106,21 @@ def on_cluster(work: Work, tasks: Iterable[Task], scheduler: str) -> Iterator[Su
     client = _client(scheduler)
     try:
         yield from _flown(client, work, tasks)
-    except OSError as problem:
-        raise UnfinishedError(
-            f"--scheduler {scheduler}: the cluster was lost: {problem}; run again with --resume"
-        ) from None
+    except (OSError, CancelledError) as problem:
+        # What a worker says of its disk has a number; what Dask says of a connection has none, or is of these kinds.
+        if getattr(problem, "errno", None) and not isinstance(problem, ConnectionError | TimeoutError):
+            raise
+        _quiet()
+        said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        raise UnfinishedError(f"--scheduler {scheduler}: the cluster was lost: {said}; run again") from None
     finally:
         client.close()
+
+
+def _quiet() -> None:
+    """Say nothing more about a cluster that was lost: the one line says it."""
+    for name in ("distributed.client", "distributed.utils", "distributed.core", "distributed.batched"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _client(scheduler: str) -> Any:
