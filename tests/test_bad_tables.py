@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -288,6 +289,16 @@ except PerfcoreError as mistake:
 """
 
 
+@contextmanager
+def ended_at_the_end(command: list[Any], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a process that is killed where the test leaves it, also by a failure: nothing waits for it."""
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=folder) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def test_a_scheduler_that_goes_away(tmp_path: Path) -> None:
     """What is done is kept, and goes on without the cluster; Dask's own log does not hide the one line."""
     pytest.importorskip("distributed")
@@ -295,16 +306,14 @@ def test_a_scheduler_that_goes_away(tmp_path: Path) -> None:
     dask = [sys.executable, "-m", "distributed.cli.dask_"]
     scheduler = [f"{dask[-1]}scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
     worker = [f"{dask[-1]}worker", "--no-dashboard", "--no-nanny", "--nthreads", "1", "--host", "127.0.0.1"]
-    with subprocess.Popen([*dask[:-1], *scheduler, "--scheduler-file", said], stderr=subprocess.DEVNULL) as first:
+    with ended_at_the_end([*dask[:-1], *scheduler, "--scheduler-file", said], tmp_path) as first:
         deadline = time.monotonic() + 60
         while not (said.exists() and said.read_text().endswith("}")) and time.monotonic() < deadline:
             time.sleep(0.05)
         address = json.loads(said.read_text())["address"]
-        with subprocess.Popen([*dask[:-1], *worker, address], stderr=subprocess.DEVNULL, cwd=tmp_path) as second:
+        with ended_at_the_end([*dask[:-1], *worker, address], tmp_path):
             command = [sys.executable, "-c", LOST, source, target, address, str(first.pid)]
-            run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-            second.kill()
-        first.kill()
+            run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert run.stdout.count("\n") == 1
     assert "the cluster was lost" in run.stdout
     assert "; run again" in run.stdout
