@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from perfcore import chips, claims, formulas, models, rules, systems, terms, ufuncs
     from perfcore.batch import check_table
+    from perfcore.bulk.frames import answer_frame
+    from perfcore.bulk.tables import answer_table
     from perfcore.errors import PerfcoreError
     from perfcore.inference import infer
     from perfcore.rooflines import roofline
@@ -21,11 +23,25 @@ if TYPE_CHECKING:
     from perfcore.verdict import check
 
 __version__ = "0.1.0"
-__all__ = ["PerfcoreError", "check", "check_table", "chips", "claims", "formulas", "infer", "match", "models"]
+__all__ = [
+    "PerfcoreError",
+    "answer_frame",
+    "answer_table",
+    "check",
+    "check_table",
+    "chips",
+    "claims",
+    "formulas",
+    "infer",
+    "match",
+    "models",
+]
 __all__ += ["roofline", "rules", "systems", "terms", "train", "ufuncs", "validate"]
 
 _HOMES = {"check": "verdict", "check_table": "batch", "PerfcoreError": "errors"}
 _HOMES |= {
+    "answer_frame": "bulk.frames",
+    "answer_table": "bulk.tables",
     "infer": "inference",
     "match": "stacking",
     "roofline": "rooflines",
