@@ -17,8 +17,9 @@ from perfcore.boundaries import version_on
 from perfcore.design_file import Design, Kind, item_of_design
 from perfcore.design_grid import AXES, Grid, load
 from perfcore.design_loads import Task, load_of
+from perfcore.design_ranges import Limits, Ranges, explored
 from perfcore.design_regions import METRICS, REGIONS, TESTS, Boxes, boxes_of
-from perfcore.design_search import Limits, design_of, search
+from perfcore.design_search import design_of, search
 from perfcore.formulas.architecture import (
     Blocks,
     design_io_gb_s,
@@ -113,9 +114,9 @@ def main() -> None:
     rates = {}
     for objective in ("tpp", "decode", "request", "training"):
         task = load_of(Task(objective=objective, ignore_capacity=True), 8.92e-6, [])
-        search(_first(grid), limits, b, task, boxes, 1)  # compiles, or loads
+        search(Ranges(_first(grid), limits, b, task, boxes), threads=1)  # compiles, or loads
         for threads in (1, os.cpu_count() or 1):
-            found = search(grid, limits, b, task, boxes, threads)
+            found = search(Ranges(grid, limits, b, task, boxes), threads=threads)
             rates[objective, threads] = found.designs / found.seconds
             print(
                 f"fused, {objective:8} {threads} threads: {_rate(found.designs, found.seconds)}, {found.seconds:.3f} s"
@@ -140,13 +141,8 @@ def _first(grid: Grid) -> Grid:
 
 def _agree(grid: Grid, count: int, counts: dict[str, int], limits: Limits, b: Blocks, boxes: Boxes) -> None:
     """Count the first designs by the fused loop and compare."""
-    from perfcore.design_search import _axes, _bounds, _inner, _law, _nothing
-    from perfcore.kernels.design import explore
-
     task = load_of(Task(objective="tpp"), 8.92e-6, [])
-    found = _nothing(count)
-    shared = (_bounds(limits), b, task, _law(boxes, b), _inner(grid, limits))
-    left = explore(_axes(grid), 0, count, *shared, found)
+    _, found, left = explored(Ranges(grid, limits, b, task, boxes), 0, count)
     own = dict(zip(REGIONS, found.counts[: len(REGIONS)].tolist(), strict=True))
     print(f"the first {count:,}: {'the same counts' if own == counts and not left else f'{own} and {counts}'}")
 

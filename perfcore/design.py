@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 from perfcore import architectures, design_grid
@@ -12,8 +13,9 @@ from perfcore.boundaries import datacenter_chip, highest_tpp, version_on
 from perfcore.counts import whole
 from perfcore.design_file import Design, Kind, item_of_design
 from perfcore.design_loads import Task, load_of
+from perfcore.design_ranges import LEFT_OUT, Deal, Limits, Ranges
 from perfcore.design_regions import REGIONS, Boxes, boxes_of
-from perfcore.design_search import LEFT_OUT, Limits, Point, Searched, exact_region, front, search
+from perfcore.design_search import Point, Searched, exact_region, front, search
 from perfcore.display import html_table, number, percent
 from perfcore.errors import PerfcoreError
 from perfcore.formulas.architecture import design_io_gb_s
@@ -21,6 +23,7 @@ from perfcore.formulas.architecture_time import Load, score
 from perfcore.outcome import NOT_CONTROLLED
 from perfcore.reader import as_date
 from perfcore.rules import THE_RULE, effective_dates, shipped
+from perfcore.tables.work import on_cluster
 from perfcore.verdict import check
 
 __all__ = ["DesignSpace", "design_space"]
@@ -42,6 +45,7 @@ class Ask:
     grid: design_grid.Grid = field(repr=False)
     limits: Limits
     threads: int | None = None
+    deal: Deal | None = field(default=None, repr=False)
 
     def score(self, design: Design) -> float:
         """Return what the search makes the least of, of one design."""
@@ -181,9 +185,13 @@ def design_space(
     datacenter: bool = True,
     sweep: bool = False,
     threads: int | None = None,
+    scheduler: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> DesignSpace:
     """Explore the designs of a grid under the rules of a day.
+
+    ``sweep`` does the same for every version of the rule; ``scheduler``, the address of a Dask scheduler, has ranges of
+    the grid searched by its workers.
 
     Raises
     ------
@@ -197,11 +205,11 @@ def design_space(
     load = load_of(task, float(parts.of("link")["latency_us"]) * MICRO, said)
     kind = Kind(parts, architectures.blocks_of(parts), limits.reticle_mm2, datacenter)
     day = as_date(on, "--on")
-    ask = Ask(day, task, kind, load, design_grid.load(str(grid)), limits, threads)
+    deal = None if scheduler is None else partial(on_cluster, scheduler=scheduler)
+    ask = Ask(day, task, kind, load, design_grid.load(str(grid)), limits, threads, deal)
     said.append("caches: they take area, and no time is saved by them; nor do dies of one package wait for each other")
-    dates = _dates() if sweep else ()
     found = _explored(ask, progress)
-    return replace(found, sweep=tuple(_of_date(ask, each, progress) for each in dates), assumptions=tuple(said))
+    return replace(found, sweep=_swept(ask, found, progress) if sweep else (), assumptions=tuple(said))
 
 
 def _limits(reticles: Any, reticle_mm2: float | None, tpp: tuple[Any, Any], area: tuple[Any, Any]) -> Limits:
@@ -254,8 +262,8 @@ def _explored(ask: Ask, progress: Callable[[str], None] | None) -> DesignSpace:
     version, boxes = _boxes(ask, ask.day)
     runs = []
     for limit in _tpp_limits(ask, boxes):
-        bounds = replace(ask.limits, tpp_limit=limit)
-        runs.append((limit, search(ask.grid, bounds, ask.kind.blocks, ask.load, boxes, ask.threads, progress)))
+        asked = Ranges(ask.grid, replace(ask.limits, tpp_limit=limit), ask.kind.blocks, ask.load, boxes)
+        runs.append((limit, search(asked, ask.deal, ask.threads, progress)))
     if progress:
         progress("")
     points = {name: [one for _, run in runs for one in run.bins[name]] for name in REGIONS}
@@ -279,10 +287,26 @@ def _best(ask: Ask, points: list[Point]) -> Design:
     return _design(ask, min(points, key=lambda p: (p.score, p.area, p.index)))
 
 
-def _of_date(ask: Ask, day: date, progress: Callable[[str], None] | None) -> dict[str, Any]:
-    """Return what a version of the rule leaves: counts, and the best design outside it."""
-    found = _explored(replace(ask, day=day), progress)
+def _swept(ask: Ask, found: DesignSpace, progress: Callable[[str], None] | None) -> tuple[dict[str, Any], ...]:
+    """Return what each version of the rule leaves; versions whose words bind these designs alike are searched once."""
+    known = {found.boxes: found}
+    rows = []
+    for day in _dates():
+        version, boxes = _boxes(ask, day)
+        if boxes not in known:
+            said = progress and partial(_dated, progress, day)
+            known[boxes] = _explored(replace(ask, day=day), said)
+        rows.append(_of_date(known[boxes], version, day))
+    return tuple(rows)
+
+
+def _dated(progress: Callable[[str], None], day: date, said: str) -> None:
+    progress(said and f"rules of {day}: {said}")
+
+
+def _of_date(found: DesignSpace, version: Any, day: date) -> dict[str, Any]:
+    """Return what a version of the rule leaves: counts, the best design outside it, and the front of each region."""
     best = found.best.get(NOT_CONTROLLED)
-    row: dict[str, Any] = {"on": day.isoformat(), "summary": found.version.summary if found.version else ""}
+    row: dict[str, Any] = {"on": day.isoformat(), "summary": version.summary if version else ""}
     row |= {"counts": found.counts, "best": None if best is None else found.shown(best)}
-    return row
+    return row | {"pareto": {name: [found.shown(one) for one in several] for name, several in found.fronts.items()}}

@@ -14,7 +14,7 @@ from perfcore.schema import Problem, number_problem, shown
 __all__ = ["AXES", "FILL", "Grid", "from_file", "load"]
 
 FOLDER = SPECS / "architecture"
-PRESETS = ("small", "published", "full")
+PRESETS = ("small", "published", "full", "billion")
 MOST_VALUES, MOST_DESIGNS = 10_000, 10**10
 FILL = 0.0  # cores: as many as there is room for
 # The order in which the kernel counts: what changes a design's speed first, what only moves its area last. For each

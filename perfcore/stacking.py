@@ -140,6 +140,11 @@ def match(
     point = _best_up_to(first, count, said)
     priced = prices_of(prices or {}, (first.base.setting.chip.id, second.base.setting.chip.id))
     caps, third = link_caps(links), None if beside is None else target_of(beside)
+    if third is not None and (critical_batch is not None or batch_slack > 0.0):
+        raise PerfcoreError(
+            "--beside: found --critical-batch or --batch-slack with it; a mixed fleet shares the batch as given: leave "
+            "them out"
+        )
     asked = Asked(first, point, second, whole("--max-chips", max_chips, most=MOST_CHIPS), priced, said)
     return _beside_and_links(asked, _matched(asked, count), caps, third, precision)
 
@@ -181,7 +186,8 @@ def _mixed(asked: Asked, chip: str, count: int, precision: str | None) -> dict[s
     words: list[str] = []
     setting = setting_of(chip, None, None, precision, words)
     asked.said.extend(f"{setting.chip.id}: {sentence}" for sentence in words)
-    extra = Cluster(replace(asked.other.base, setting=setting, gradient_bytes=None), asked.other.reliability)
+    base = replace(asked.other.base, setting=setting, gradient_bytes=None)
+    extra = Cluster(base, asked.other.reliability, asked.target.given)
     found = fleet_beside(asked.other, extra, count, asked.useful, asked.most)
     if found is None:
         asked.said.append(

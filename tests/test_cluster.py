@@ -113,6 +113,31 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path, cluster: Any) -> None:
 
 
 @pytest.mark.filterwarnings("default")
+def test_designs_on_a_cluster_with_a_killed_worker(cluster: Any) -> None:
+    from distributed import Client
+
+    from perfcore.design import design_space
+
+    asked: dict[str, Any] = {"grid": "full", "objective": "request", "max_tpp": 4800.0}
+    alone = design_space("2024-01-01", threads=1, **asked).to_dict()
+    killed: list[int] = []
+
+    with Client(cluster.scheduler_address) as client:
+
+        def kill(said: str) -> None:
+            if not killed and "of 16,588,800 designs" in said:
+                killed.append(next(iter(client.run(os.getpid).values())))
+                os.kill(killed[0], signal.SIGKILL)
+
+        found = design_space("2024-01-01", scheduler=cluster.scheduler_address, progress=kill, **asked).to_dict()
+    assert killed
+    timed = ("search_s", "designs_per_s")
+    assert {key: value for key, value in found.items() if key not in timed} == {
+        key: value for key, value in alone.items() if key not in timed
+    }
+
+
+@pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nowhere", "tcp://", "ftp://127.0.0.1:9", ""])
 def test_a_scheduler_that_is_not_there(tmp_path: Path, address: str) -> None:
     pytest.importorskip("distributed")

@@ -23,8 +23,9 @@ from perfcore.design_file import Design, Kind, text_of
 from perfcore.design_grid import AXES, Grid, from_file
 from perfcore.design_grid import load as load_grid
 from perfcore.design_loads import Task, load_of
+from perfcore.design_ranges import BINS, Limits, Ranges, explored
 from perfcore.design_regions import REGIONS, boxes_of
-from perfcore.design_search import BINS, Limits, design_of, exact_region, front, search
+from perfcore.design_search import design_of, exact_region, front, search
 from perfcore.errors import PerfcoreError
 from perfcore.formulas.architecture import (
     Architecture,
@@ -324,7 +325,7 @@ def _naive(grid: Grid, limits: Limits, load) -> list[tuple[str, float, float, in
 def test_the_search_equals_the_naive_loop(objective: str) -> None:
     load = load_of(Task(objective=objective), 8.92e-6, [])
     limits = Limits(float("inf"), 1, 858.0, min_tpp=300.0, max_tpp=9000.0)
-    found = search(SMALL, limits, BLOCKS, load, _boxes(), threads=2)
+    found = search(Ranges(SMALL, limits, BLOCKS, load, _boxes()), threads=2)
     rows = _naive(SMALL, limits, load)
     for region in REGIONS:
         own = [row for row in rows if row[0] == region]
@@ -362,10 +363,28 @@ def _front_is_right(points, usable) -> None:  # type: ignore[no-untyped-def]
 def test_threads_and_chunks_change_nothing(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     load = load_of(Task(objective="tpp"), 8.92e-6, [])  # many designs have the same TPP, of several areas
     limits = Limits(float("inf"), 1, 858.0)
-    once = search(SMALL, limits, BLOCKS, load, _boxes(), threads=1)
-    monkeypatch.setattr("perfcore.design_search.CHUNK", 97)
-    again = search(SMALL, limits, BLOCKS, load, _boxes(), threads=threads)
+    once = search(Ranges(SMALL, limits, BLOCKS, load, _boxes()), threads=1)
+    monkeypatch.setattr("perfcore.design_ranges.CHUNK", 97)
+    again = search(Ranges(SMALL, limits, BLOCKS, load, _boxes()), threads=threads)
     assert (once.counts, once.left_out, once.best, once.bins) == (again.counts, again.left_out, again.best, again.bins)
+
+
+@pytest.mark.parametrize("place", [0, 131_071, 253_439])
+def test_a_group_of_the_billion_equals_the_naive_loop(place: int) -> None:
+    """1,021,870,080 designs, as the file lists the steps of its axes; caches and spare cores go fastest."""
+    grid, limits = load_grid("billion"), Limits(float("inf"), 1, 858.0)
+    assert len(grid) == 3 * 4 * 64 * 7 * 11 * 9 * 64 * 5 * 6
+    asked = Ranges(grid, limits, BLOCKS, load_of(Task(), 8.92e-6, []), _boxes())
+    assert asked.group == 7 * 9 * 64
+    first = place * asked.group % len(grid)
+    designs, found, near = explored(asked, first, first + asked.group)
+    counted = dict.fromkeys([*REGIONS, "too_large"], 0)
+    for index in range(first, first + asked.group):
+        a = design_of(grid, index, limits, BLOCKS)
+        area = logic_area_mm2(a, BLOCKS)
+        counted["too_large" if area > 858 else _law(Fraction(design_tpp(a, BLOCKS)), Fraction(area))] += 1
+    assert (designs, near) == (asked.group, [])
+    assert found.counts[: len(REGIONS) + 1].tolist() == list(counted.values())
 
 
 def test_cores_fill_up_to_a_limit_or_the_exposure_field() -> None:
@@ -393,7 +412,7 @@ EXACT = _grid(
 def test_designs_on_a_threshold_are_decided_exactly(on: str, tmp_path: Path) -> None:
     load = load_of(Task(objective="tpp"), 8.92e-6, [])
     limits = Limits(float("inf"), 4, 858.0)
-    found = search(EXACT, limits, BLOCKS, load, _boxes(on))
+    found = search(Ranges(EXACT, limits, BLOCKS, load, _boxes(on)))
     assert found.near >= 3
     counted = dict.fromkeys(REGIONS, 0)
     for index in range(len(EXACT)):
@@ -414,7 +433,7 @@ def test_designs_on_a_line_of_density_are_decided_exactly(tmp_path: Path) -> Non
     kind = Kind(PARTS, blocks, 5000.0, True)
     grid = _grid(clock_ghz=(1.25,), array_rows=(8.0,), lanes=(1.0,), cores=tuple(range(630, 900)), links=(1.0,))
     load, limits = load_of(Task(objective="tpp"), 8.92e-6, []), Limits(float("inf"), 1, 5000.0)
-    found = search(grid, limits, blocks, load, _boxes())
+    found = search(Ranges(grid, limits, blocks, load, _boxes()))
     assert found.near == len(grid)
     counted = dict.fromkeys(REGIONS, 0)
     path = tmp_path / "design.toml"
@@ -528,6 +547,26 @@ def test_the_sweep_shows_what_each_rule_left_open() -> None:
     assert best["2023-11-17"]["tpp"] < 2400
 
 
+def test_the_sweep_searches_alike_versions_once() -> None:
+    """The versions since November 2023 set the same numbers: two searches answer all four, as one a day would."""
+    lines: list[str] = []
+    found = design_space("2024-01-01", grid="published", sweep=True, progress=lines.append)
+    assert {line.split(":")[0] for line in lines if line.startswith("rules of")} == {"rules of 2022-10-21"}
+    for row in found.sweep:
+        alone = design_space(row["on"], grid="published").to_dict()
+        assert (row["counts"], row["pareto"]) == (alone["counts"], alone["pareto"])
+        assert row["best"] == {k: v for k, v in alone["best"]["not_controlled"].items() if k != "paragraphs"}
+
+
+def test_progress_counts_designs() -> None:
+    lines: list[str] = []
+    design_space("2024-01-01", grid="full", max_tpp=4800.0, progress=lines.append)
+    counted = [int(line.split(" of ")[0].replace(",", "")) for line in lines if " of 16,588,800 designs" in line]
+    assert counted == sorted(set(counted))
+    assert counted[-1] == 16_588_800
+    assert lines[-1] == ""
+
+
 WRONG = [
     (("--objective", "fastest"), "--objective"),
     (("--model", "gpt5"), "gpt5"),
@@ -544,6 +583,7 @@ WRONG = [
     (("--batch", "0"), "--batch"),
     (("--overheads", "some"), "--overheads"),
     (("--grid", "huge"), "--grid"),
+    (("--scheduler", "nowhere"), "--scheduler"),
     (("--grid", "nowhere.toml"), "nowhere.toml"),
     (("--on", "2024-13-01"), "--on"),
     (("--plot", "map.gif"), "--plot"),

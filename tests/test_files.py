@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import judged
 
+from conftest import judged
 from perfcore.chips import from_file, load
 from perfcore.errors import PerfcoreError
 from perfcore.quantity import UNKNOWN, Interval

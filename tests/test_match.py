@@ -22,6 +22,7 @@ import perfcore
 from perfcore.cli import main
 from perfcore.clusters import Cluster, Reliability
 from perfcore.errors import PerfcoreError
+from perfcore.formulas.training_runs import bubble_per_chip, chips_with_bubble, most_with_bubble
 from perfcore.links import link_rates
 from perfcore.stacking import Match, match
 
@@ -439,6 +440,13 @@ def test_a_fleet_beside_another_needs_no_more_than_alone(small: Match) -> None:
     assert found.mixed["step_time_s"] <= found.target["step_time_s"] * (1 + 1e-9)
 
 
+def test_a_fleet_beside_keeps_to_the_plan_that_is_asked_for() -> None:
+    found = match("h100:16", "h20", MODEL, global_batch=128, beside="h100:8", tp=2, pp=1)
+    assert found.mixed is not None
+    for plan in (found.mixed["plan"], found.mixed["beside"]["plan"]):
+        assert (plan["tp"], plan["pp"]) == (2, 1)
+
+
 def test_a_fleet_beside_that_does_not_help_is_said() -> None:
     """One plan a number of chips: 7 chips of the third kind have none of whole sequences in a batch of 4."""
     found = match("h100:1", "h20", MODEL, beside="a100:7", **SMALL | {"global_batch": 4})
@@ -447,13 +455,13 @@ def test_a_fleet_beside_that_does_not_help_is_said() -> None:
 
 
 def test_mixed_fleet_by_a_loop() -> None:
-    """16 sequences on 8 H100 and N H20, replicas alone: each split tried by ``perfcore.train``."""
+    """16 sequences on 8 H100 and N H20, all replicas alone: each split tried by ``perfcore.train``."""
     plan = {**REPLICAS, "micro_batch": 1}
     found = match("h100:16", "h20", MODEL, global_batch=16, beside="h100:8", failures=0, **plan)
     step = found.target["step_time_s"]
     best = None
     for mine in range(1, 16):
-        theirs = perfcore_step("h100", 8, 16 - mine)
+        theirs = perfcore_step("h100", 8, 16 - mine, **plan)
         fits = [n for n in (1, 2, 4, 8, 16) if (perfcore_step("h20", n, mine, **plan) or math.inf) <= step]
         if theirs is not None and theirs <= step and fits:
             best = min(fits[0], best or 10**9)
@@ -649,6 +657,8 @@ WRONG = [
     (("h100:8", "h20"), {"max_chips": 0}, "--max-chips"),
     (("h100:8", "h20"), {"max_chips": 10**18}, "--max-chips"),
     (("h100:8", "h20"), {"beside": "a100"}, "found no chip with a number"),
+    (("h100:8", "h20"), {"beside": "a100:8", "critical_batch": 1e6}, "shares the batch as given"),
+    (("h100:8", "h20"), {"beside": "a100:8", "batch_slack": 0.25}, "shares the batch as given"),
     (("h100:8", "h20"), {"precision": "fp4"}, "--precision"),
     (("h100:8", "h20"), {"tp": 3}, "no plan deals the work"),
     (("h100:1000000", "h20"), {"global_batch": 1, "pp": 1, "tp": 1}, "a step has work for"),
@@ -746,3 +756,27 @@ def test_servers_of_both_fleets_fail() -> None:
     system = SimpleNamespace(chips_per_node=8)
     base: Any = SimpleNamespace(setting=SimpleNamespace(system=system))
     assert Cluster(base, Reliability(1.0, 30.0, 300.0), extra_nodes=5.0).nodes(16) == 7.0
+
+
+# --- the closed formula beside which docs/match.md puts its answers
+
+
+@pytest.mark.parametrize(
+    ("chip_tflops", "naive", "really"),
+    [(148 * 0.55, 80_500, 203_000), (312 * 0.45, 46_700, 71_800), (752 * 0.30, 29_000, 37_000)],
+    ids=["H20", "A100", "910C"],
+)
+def test_the_closed_formula_of_the_notes(chip_tflops: float, naive: int, really: int) -> None:
+    """The notes on workarounds, A1: 16,384 H100 at 400 TFLOP/s; tp 8, pp 16, 8 chunks, 16 million tokens of 8,192."""
+    wanted = 16_384 * 400e12
+    k = bubble_per_chip(8.0, 16.0, 8.0, 16e6 / 8192)
+    assert wanted / (chip_tflops * 1e12) == pytest.approx(naive, rel=0.005)
+    assert chips_with_bubble(wanted, chip_tflops * 1e12, k) == pytest.approx(really, rel=0.005)
+
+
+def test_what_no_number_of_h20_passes() -> None:
+    """The same note: 1.66 times the H100 cluster however many H20; a sequence a replica ends at 250,000 chips."""
+    k = bubble_per_chip(8.0, 16.0, 8.0, 16e6 / 8192)
+    assert most_with_bubble(16_384 * 400e12, 148e12 * 0.55, k) == pytest.approx(1.66, abs=0.005)
+    assert 16e6 / 8192 * 8 * 16 == 250_000
+    assert math.isinf(chips_with_bubble(1.67 * 16_384 * 400e12, 148e12 * 0.55, k))

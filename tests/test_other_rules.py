@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import exact, item, judged
 
+from conftest import exact, item, judged
 from perfcore import check
 from perfcore.items import item_of
 from perfcore.outcome import layer_met

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import item, judged
 
+from conftest import item, judged
 from perfcore import check
 from perfcore.changes import Flip, Settling, flips, inputs_of, settling
 from perfcore.errors import PerfcoreError

@@ -9,10 +9,10 @@ from typing import Any
 
 import oracle
 import pytest
-from conftest import item, judged
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import item, judged
 from perfcore.changes import flips, settling
 from perfcore.outcome import Outcome, classify
 from perfcore.quantity import UNKNOWN, Interval, Value, point

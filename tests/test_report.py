@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from conftest import judged
 
+from conftest import judged
 from perfcore import chips, rules
 from perfcore.chips import normal
 from perfcore.cli import _main

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import item, judged
 
+from conftest import item, judged
 from perfcore import check, check_table
 from perfcore.chips import from_file, load
 from perfcore.errors import PerfcoreError

@@ -4,8 +4,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from conftest import item
 
+from conftest import item
 from perfcore.errors import PerfcoreError
 from perfcore.rules import effective_dates, from_file, load, with_own
 from perfcore.verdict import check

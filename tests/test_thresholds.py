@@ -10,10 +10,10 @@ from math import inf, nextafter
 from typing import Any
 
 import pytest
-from conftest import item, judged
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from conftest import item, judged
 from perfcore.outcome import classify, is_met
 from perfcore.quantity import Interval, point
 from perfcore.readings import metrics_of

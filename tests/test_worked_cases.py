@@ -8,8 +8,8 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from conftest import item, judged
 
+from conftest import item, judged
 from perfcore.outcome import classify, layer_met
 from perfcore.quantity import point
 from perfcore.readings import metrics_of

@@ -17,6 +17,7 @@ Examples:
   perfcore design --on 2024-01-01 --reticles 1 --objective decode
   perfcore design --on 2024-01-01 --objective prefill --model gpt3_175b --tp 8 --sweep
   perfcore design --on 2024-01-01 --grid full --max-tpp 4800 --plot regions.svg
+  perfcore design --on 2024-01-01 --grid billion --sweep
   perfcore design --on 2024-01-01 --objective request --max-tpp 2400 -o best.toml; perfcore check best.toml
 """
 REGIONS = {"outside": "not_controlled", "b": "3A090.b", "a": "3A090.a"}
@@ -42,10 +43,13 @@ REGIONS = {"outside": "not_controlled", "b": "3A090.b", "a": "3A090.a"}
 @click.option("--max-tpp", type=float, help="Only designs below that TPP; where a grid fills, cores fill up to it.")
 @click.option("--min-area", type=float, help="Only designs of that logic area or more [mm2].")
 @click.option("--max-area", type=float, help="Only designs of that logic area or less [mm2].")
-@click.option("--grid", default="small", help="small, published, full, or a grid file (.toml). Default: small.")
+@click.option(
+    "--grid", default="small", help="small, published, full, billion, or a grid file (.toml). Default: small."
+)
 @click.option("--no-datacenter", is_flag=True, help="Designs neither made nor marketed for datacenters (Note 2).")
 @click.option("--sweep", is_flag=True, help="The same for every version of the rule.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the search. Default: one a core.")
+@click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler, whose workers search ranges of the grid.")
 @click.option("--region", default="outside", type=click.Choice(list(REGIONS)), help="Which best design -o writes.")
 @click.option("-o", "out", metavar="FILE", help="Write that design as a chip file for perfcore check.")
 @click.option("--plot", metavar="FILE", help="Draw TPP against area: .svg, .png or .pdf (needs matplotlib).")

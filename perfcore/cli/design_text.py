@@ -96,7 +96,7 @@ def _best(found: "DesignSpace", document: dict[str, Any]) -> list[str]:
         ("links and PCIe, GB/s", *_each(columns, "io_bandwidth_gb_s")),
         ("TPP", *_each(columns, "tpp", 5)),
         ("logic area, mm2", *_each(columns, "applicable_die_area_mm2", 4)),
-        ("performance density", *_each(columns, "performance_density", 4)),
+        ("performance density", *_each(columns, "performance_density")),
         ("good logic dies, USD", *_each(columns, "silicon_cost_usd", 3)),
         ("first token, ms", *(_ms(c["prefill_s"]) for c in columns.values())),
         ("each token, ms", *(_ms(c["decode_s"]) for c in columns.values())),

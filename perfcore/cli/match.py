@@ -48,8 +48,8 @@ DISCLAIMER = "A model of training, not a measurement; docs/match.md says what it
 @click.option("--beside", metavar="CHIP:N", help="Chips of a third kind that take a part of the batch.")
 @click.option("--max-chips", type=int, help="The most chips to use. Default: 10 million.")
 @click.option("--price", multiple=True, metavar="CHIP=USD", help="Price of a chip, for the cost ratio; of each kind.")
-@click.option("--tp", type=click.IntRange(min=1), help="Tensor-parallel ranks of both sides (searched if not given).")
-@click.option("--pp", type=click.IntRange(min=1), help="Pipeline stages of both sides (searched if not given).")
+@click.option("--tp", type=click.IntRange(min=1), help="Tensor-parallel ranks of all sides (searched if not given).")
+@click.option("--pp", type=click.IntRange(min=1), help="Pipeline stages of all sides (searched if not given).")
 @click.option("--plot", metavar="FILE", help="Draw the curve: SVG, PNG or PDF.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(target: str, with_chip: str, model: str, as_json: bool, **options: Any) -> None:

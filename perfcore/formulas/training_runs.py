@@ -1,5 +1,7 @@
 """What published training runs and clusters imply, without a model of the step."""
 
+import math
+
 
 def dense_training_flop(parameters: float, tokens: float) -> float:
     """Operations of training by the rule of six, attention left out.
@@ -159,3 +161,67 @@ def exchange_bound_tokens_per_s(
     """
     layer_s = bytes_per_value * tokens * experts_per_token * hidden / bytes_s
     return 1.0 / (2.0 * layers * layer_s)
+
+
+def bubble_per_chip(tp: float, pp: float, vp: float, sequences: float) -> float:
+    r"""Share of the work that the pipeline idles, for each chip of a plan held while chips are added.
+
+    The bubble is :math:`(p - 1)/(v m)` of the work with :math:`m` micro-batches of one sequence a replica; with
+    replicas of :math:`t p` chips and a batch that stays, :math:`m` falls as one over the chips.
+
+    Parameters
+    ----------
+    tp, pp, vp
+        Tensor-parallel ranks, pipeline stages, model chunks of a stage. [count]
+    sequences
+        Sequences of an optimizer step. [count]
+
+    References
+    ----------
+    .. [1] D. Narayanan et al., arXiv:2104.04473 (2021), section 2.2.2, which asks for whole rounds of micro-batches;
+       this lets one micro-batch be interleaved.
+
+    Examples
+    --------
+    Two stages, one chunk, 8 sequences on 4 chips: two replicas, 4 micro-batches each, a bubble of 1/4:
+
+    >>> 4 * bubble_per_chip(1.0, 2.0, 1.0, 8.0)
+    0.25
+    """
+    return (pp - 1.0) / (vp * sequences * tp * pp)
+
+
+def chips_with_bubble(flop_s: float, chip_flop_s: float, bubble_per_chip: float) -> float:
+    """Chips that reach a rate when each adds to the bubble of all; infinite where no number does.
+
+    Parameters
+    ----------
+    flop_s
+        The rate to reach. [FLOP/s]
+    chip_flop_s
+        Rate of one chip without a bubble. [FLOP/s]
+    bubble_per_chip
+        Share of the work that the pipeline idles, for each chip. [1]
+
+    References
+    ----------
+    .. [1] N f / (1 + k N) = R, solved for N.
+
+    Examples
+    --------
+    100 chips of rate 2 with a bubble of 100 % of the work give 100:
+
+    >>> chips_with_bubble(100.0, 2.0, 0.01), chips_with_bubble(200.0, 2.0, 0.01)
+    (100.0, inf)
+    """
+    left = chip_flop_s - flop_s * bubble_per_chip
+    return flop_s / left if left > 0.0 else math.inf
+
+
+def most_with_bubble(flop_s: float, chip_flop_s: float, bubble_per_chip: float) -> float:
+    """Ratio of a rate that no number of chips passes: the limit of N f / (1 + k N) over it.
+
+    >>> most_with_bubble(100.0, 2.0, 0.01)
+    2.0
+    """
+    return chip_flop_s / bubble_per_chip / flop_s

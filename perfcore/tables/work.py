@@ -11,7 +11,7 @@ from perfcore.errors import PerfcoreError
 from perfcore.tables.parts import Summary
 
 Task = tuple[Any, ...]
-Work = Callable[..., Summary]
+Work = Callable[..., Any]
 # A worker that dies is blamed on the tasks it had; so many deaths in a row are no accident.
 RETRIES = 10
 _ADDRESS = re.compile(r"(?:(?:tcp|tls|ws|wss)://)?[^\s:/]+:[0-9]{1,5}")
