@@ -118,14 +118,18 @@ def load(name_or_path: str | Path) -> ModelFile:
     """
     text = str(name_or_path)
     if not isinstance(name_or_path, Path) and not _is_path(text):
-        path = SPECS / FOLDER / f"{find(text)}.toml"
-        return model_of(read_toml(path), path)
+        return _of_catalogue(SPECS / FOLDER / f"{find(text)}.toml")
     path = Path(text)
     if text.lower().endswith(".json"):
         from perfcore import huggingface
 
         document, assumptions = huggingface.read(path)
         return model_of(document, path, assumptions)
+    return model_of(read_toml(path), path)
+
+
+@cache
+def _of_catalogue(path: Path) -> ModelFile:
     return model_of(read_toml(path), path)
 
 
