@@ -1,38 +1,39 @@
 """Questions in a DataFrame: answers with the same index, nullable types, and why a row has none."""
 
-from typing import TYPE_CHECKING, Any
+import warnings
+from typing import Any
 
-from perfcore.bulk.answers import answered
+import pandas as pd
+
+from perfcore.bulk.answers import Answer, answered
 from perfcore.bulk.cells import written
-from perfcore.bulk.kinds import KINDS, NUMBER, TEXT, WHOLE, YES_NO
+from perfcore.bulk.kinds import KINDS, NUMBER, TEXT, WHOLE, YES_NO, misspelt
 from perfcore.bulk.tables import kind_asked
 from perfcore.errors import PerfcoreError
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 __all__ = ["answer_frame"]
 
 TYPES = {TEXT: "string", WHOLE: "Int64", NUMBER: "Float64", YES_NO: "boolean"}
+WHERE = "answer_frame"
 ERROR = "error"
 
 
-def answer_frame(frame: "DataFrame", kind: str | None = None) -> "DataFrame":
-    """Answer every question of a DataFrame.
+def answer_frame(frame: pd.DataFrame, kind: str | None = None) -> pd.DataFrame:
+    """Answer every question of a DataFrame; the answers are those of the functions and of ``perfcore batch``.
 
     Parameters
     ----------
     frame
         A question a row; its columns are the options of ``perfcore train``, ``infer`` or ``match``, with ``_`` for
-        ``-``. What is missing is not given.
+        ``-``. NA, NaN, None and empty text are not given.
     kind
         What is asked: train, infer or match. Without it the columns say.
 
     Returns
     -------
     DataFrame
-        The main figures of each answer, with the index of ``frame`` and nullable types; ``error`` says why a row has
-        no answer.
+        The index and the other columns of the frame, then the main figures of each answer (docs/batch.md) in nullable
+        types, NA in a row without an answer, and ``error`` (string): why a row has none, else NA.
 
     Raises
     ------
@@ -46,29 +47,44 @@ def answer_frame(frame: "DataFrame", kind: str | None = None) -> "DataFrame":
     >>> answer_frame(asked)["error"].isna().tolist()
     [True, False]
     """
-    import pandas as pd
-
-    if not isinstance(frame, pd.DataFrame):
-        raise PerfcoreError(f"frame: found a {type(frame).__name__}; allowed: a pandas DataFrame")
-    columns = [str(name).strip() for name in frame.columns]
-    asked = kind_asked("frame", columns, kind)
-    known = [place for place, name in enumerate(columns) if name in KINDS[asked].columns]
-    names = [columns[place] for place in known]
-    cells = zip(*([_cell(value) for value in frame.iloc[:, place].tolist()] for place in known), strict=True)
-    answers = [answered(asked, names, row) for row in cells]
+    asked = _checked(frame, kind)
+    results = KINDS[asked].results
+    answers = _answers(frame, asked)
     data = {
-        name: pd.array([answer.values.get(name) for answer in answers], dtype=TYPES[how])  # type: ignore[call-overload]
-        for name, how in KINDS[asked].results.items()
+        name: pd.array([answer.values.get(name) for answer in answers], dtype=TYPES[how])
+        for name, how in results.items()
     }
-    said = ["; ".join(f"{one.column}: {one.wrong}" for one in answer.wrong) or None for answer in answers]
+    said = ["; ".join(f"{one.column}: {one.wrong}".removeprefix(": ") for one in a.wrong) or None for a in answers]
     data[ERROR] = pd.array(said, dtype="string")
-    return pd.DataFrame(data, index=frame.index)
+    kept = frame.loc[:, [name not in data for name in frame.columns]]
+    found = pd.concat([kept, pd.DataFrame(data, index=frame.index)], axis=1)
+    found.columns.name = frame.columns.name
+    found.attrs.update(frame.attrs)
+    return found
+
+
+def _checked(frame: Any, kind: str | None) -> str:
+    """Return the kind of questions; refuse what is no table of them, and warn of columns that look misspelt."""
+    if not isinstance(frame, pd.DataFrame):
+        found = f"{type(frame).__module__.partition('.')[0]}.{type(frame).__name__}"
+        raise PerfcoreError(f"{WHERE}: found a {found}; allowed: a pandas DataFrame, one question a row")
+    if frame.columns.nlevels > 1:
+        raise PerfcoreError(f"{WHERE}: found columns of {frame.columns.nlevels} levels; allowed: one level of names")
+    names = [name for name in frame.columns if isinstance(name, str)]
+    asked = kind_asked(WHERE, names, kind)
+    for said in misspelt(asked, names):
+        warnings.warn(f"{WHERE}: {said}", stacklevel=3)
+    return asked
+
+
+def _answers(frame: pd.DataFrame, kind: str) -> list[Answer]:
+    names = [name for name in frame.columns if name in KINDS[kind].columns]
+    rows = zip(*(map(_cell, frame[name].tolist()) for name in names), strict=True)
+    return [answered(kind, names, list(row)) for row in rows]
 
 
 def _cell(value: Any) -> str:
     """Return a value as the text that a table would hold."""
-    import pandas as pd
-
     if isinstance(value, str):
         return value
     return "" if pd.api.types.is_scalar(value) and pd.isna(value) else written(value)

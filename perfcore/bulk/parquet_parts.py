@@ -81,7 +81,8 @@ def _rows(table: Table, start: int, count: int) -> tuple[Any, list[list[str]]]:
     """Read some rows: those carried over as they are, and the cells of the known columns as text."""
     try:
         with opened(table.source) as file:
-            groups, first, before = [], 0, 0
+            groups: list[int] = []
+            first = before = 0
             for place in range(file.metadata.num_row_groups):
                 size = file.metadata.row_group(place).num_rows
                 if before < start + count and before + size > start:

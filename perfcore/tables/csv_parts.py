@@ -92,8 +92,8 @@ def _spans(columns: tuple[str, ...]) -> bool:
 
 
 def tasks(
-    table: Table, rows: Any, wanted: Callable[[int], bool], size: int = ROWS
-) -> Iterator[tuple[Table, int, int, list[list[str]], list[int]]]:
+    table: Any, rows: Any, wanted: Callable[[int], bool], size: int = ROWS
+) -> Iterator[tuple[Any, int, int, list[list[str]], list[int]]]:
     """Read the rows of a table into tasks; those of parts that are not wanted are read over."""
     number, first = 0, 1
     several: list[list[str]] = []
