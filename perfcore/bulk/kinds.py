@@ -114,6 +114,7 @@ _MATCH = Kind(
     },
     4,
 )
+NOT_READ = {"match": {"links": "it asks for several answers; give link_gb_s, one a row"}}
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (_TRAIN, _INFER, _MATCH)}
 NAMES = (DESIGNS, *KINDS)
 
@@ -143,11 +144,28 @@ def kind_of(where: object, columns: Collection[str], named: str | None = None) -
             f"{where}: the table has the columns of {' and of '.join(found)}; say with --for which is meant, or give "
             "each a table of its own"
         )
-    lacks = [(name, _missing(kind, columns)) for name, kind in KINDS.items()]
-    near = [f"{name}: {', '.join(missing)}" for name, missing in lacks if len(missing) == 1]
-    if not found and near:
-        raise PerfcoreError(f"{where}: columns are missing ({'; '.join(near)}); docs/batch.md lists them")
+    if not found:
+        _nearly(where, columns)
     return found[0] if found else DESIGNS
+
+
+def _nearly(where: object, columns: Collection[str]) -> None:
+    """Refuse a table that lacks a column of a question, or spells those that it needs otherwise."""
+    for name, kind in KINDS.items():
+        missing, taken = _missing(kind, columns), [column.lower() for column in columns]
+        if missing and all(column in taken for column in kind.needed):
+            raise PerfcoreError(f"{where}: columns are missing for {name}: {', '.join(missing)}{_spelt(name, columns)}")
+    lacks = {name: _missing(kind, columns) for name, kind in KINDS.items()}
+    near = {name: missing[0] for name, missing in lacks.items() if len(missing) == 1}
+    if near:
+        said = "; ".join(f"{name}: {column}" for name, column in near.items())
+        hint = _spelt(next(iter(near)), columns) or "; docs/batch.md lists them"
+        raise PerfcoreError(f"{where}: columns are missing ({said}){hint}")
+
+
+def _spelt(name: str, columns: Collection[str]) -> str:
+    said = misspelt(name, columns)
+    return f"; {said[0]}" if said else ""
 
 
 def _named(where: object, columns: Collection[str], named: str) -> str:
@@ -155,7 +173,8 @@ def _named(where: object, columns: Collection[str], named: str) -> str:
         raise PerfcoreError(f"--for: found {named!r}; allowed: {', '.join(NAMES)}{suggestion(named, NAMES)}")
     missing = _missing(KINDS[named], columns) if named in KINDS else []
     if missing:
-        raise PerfcoreError(f"{where}: columns are missing for {named}: {', '.join(missing)}; docs/batch.md lists them")
+        hint = _spelt(named, columns) or "; docs/batch.md lists them"
+        raise PerfcoreError(f"{where}: columns are missing for {named}: {', '.join(missing)}{hint}")
     return named
 
 
@@ -186,10 +205,11 @@ def misspelt(kind: str, columns: Iterable[str]) -> list[str]:
     from difflib import get_close_matches
 
     names, known, told = list(columns), KINDS[kind].columns, KINDS[kind].results
-    said = []
+    others = NOT_READ.get(kind, {})
+    said = [f"column {name!r} is not read: {why}" for name, why in others.items() if name in names]
     for name in names:
         near = get_close_matches(name.lower().replace(" ", "_").replace("-", "_"), sorted(known), n=1, cutoff=0.7)
-        if name not in known and name not in told and near and near[0] not in names:
+        if name not in {*known, *told, *others} and near and near[0] not in names:
             said.append(f"column {name!r} is not read; did you mean {near[0]}?")
     return said
 

@@ -80,7 +80,9 @@ def kind_asked(where: object, columns: Sequence[str], named: str | None) -> str:
         raise PerfcoreError(f"{where}: the columns are those of designs; check_table and check_frame check them")
     if kind == DESIGNS:
         needed = "; ".join(f"{name}: {', '.join(one.needed)}" for name, one in KINDS.items())
-        raise PerfcoreError(f"{where}: no column perfcore knows; a question needs ({needed})")
+        raise PerfcoreError(
+            f"{where}: no column perfcore knows{csv_tables.separated(columns)}; a question needs ({needed})"
+        )
     checked(where, kind, columns)
     return kind
 

@@ -110,7 +110,11 @@ def _report(result: BatchResult, asked: str, day: date, as_json: bool) -> None:
         print_json({"for": asked, **(of_designs if asked == DESIGNS else {**counts, **files})})
         return
     said = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in sorted(result.counts.items()))
-    under = f"rows under the rules of {day}" if asked == DESIGNS else f"questions for {asked}"
+    under = (
+        f"rows under the rules of {day}"
+        if asked == DESIGNS
+        else f"question{'s' if result.rows != 1 else ''} for {asked}"
+    )
     click.echo(f"{result.rows:,} {under}: {said or 'none'}; written to {result.output}", err=True)
     if result.error_file:
         wrong = "read" if asked == DESIGNS else "answered"
