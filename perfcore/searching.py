@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 SMALL = 64  # plans that plain Python answers sooner than compiled code is loaded
 CHUNK = 32_768
 STORAGES = tuple(itertools.product((0.0, 1.0), (1.0, 2.0)))  # least of shard and 1, of pp and 2: what is kept differs
-KEPT = 32_768  # searches remembered, about 1.6 kB each
+KEPT = 16_384  # searches remembered, about 3 kB each
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ _MATCH = Kind(
         **_PLAN,
         "configs_tried": WHOLE,
     },
-    4,
+    16,
 )
 NOT_READ = {"match": {"links": "it asks for several answers; give link_gb_s, one a row"}}
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (_TRAIN, _INFER, _MATCH)}
