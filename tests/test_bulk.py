@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 import perfcore
 from perfcore import chips, models, searching
-from perfcore.bulk.kinds import KINDS, kind_of
+from perfcore.bulk.kinds import KINDS, kind_of, misspelt
 from perfcore.errors import PerfcoreError
 
 TRAIN = ("model", "chip", "chips")
@@ -238,6 +238,19 @@ def test_the_columns_are_the_options_of_the_command(kind: str) -> None:
     assert set(KINDS[kind].columns) == names - {"json", "plot", "links"}  # links gives a list of answers
 
 
+@pytest.mark.parametrize("kind", QUESTIONS)
+def test_the_page_names_every_column(kind: str) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "batch.md").read_text()
+    asked, told = (line for line in page.splitlines() if line.startswith(f"| `{kind}` |"))
+    plan = {*KINDS["train"].results} & {"tp", "pp", "vp", "cp", "dp", "ep", "recompute", "shard", "sequence_parallel"}
+    plan |= {"micro_batch", "micro_batches", "embedding_counts_as_layer"} if kind == "match" else set()
+    for name in KINDS[kind].columns:
+        assert f"`{name}`" in asked, name
+    for name in KINDS[kind].results:
+        ends = name.endswith(("_low", "_high"))
+        assert f"`{name}`" in told or ends or (kind == "match" and name in plan), name
+
+
 def click_name(option: Any) -> str:
     return str(option.opts[0].removeprefix("--").replace("-", "_"))
 
@@ -272,6 +285,26 @@ def test_kinds_are_told_by_their_columns(columns: tuple[str, ...], kind: str | N
             kind_of("t.csv", columns)
     else:
         assert kind_of("t.csv", columns) == kind
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (("Model", "Chip", "Chips"), "missing for train: model, chip, chips; column 'Model' is not read; did you mean"),
+        (("model", "chip", "chps"), r"train: chips; infer: chips\); column 'chps' is not read; did you mean chips\?"),
+        (("target", "model"), r"match: with\); docs/batch.md lists them"),
+    ],
+)
+def test_columns_that_are_nearly_those_of_a_question(columns: tuple[str, ...], said: str) -> None:
+    with pytest.raises(PerfcoreError, match=said):
+        kind_of("t.csv", columns)
+
+
+def test_a_column_that_match_cannot_read_is_remarked_once() -> None:
+    assert misspelt("match", ("target", "with", "model", "links")) == [
+        "column 'links' is not read: it asks for several answers; give link_gb_s, one a row"
+    ]
+    assert misspelt("train", ("model", "chip", "chips", "links")) == []
 
 
 def test_a_kind_that_is_named_needs_its_columns() -> None:
