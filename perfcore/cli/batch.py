@@ -118,7 +118,8 @@ def _report(result: BatchResult, asked: str, day: date, as_json: bool) -> None:
     click.echo(f"{result.rows:,} {under}: {said or 'none'}; written to {result.output}", err=True)
     if result.error_file:
         wrong = "read" if asked == DESIGNS else "answered"
-        click.echo(f"{result.errors:,} rows could not be {wrong}; see {result.error_file}", err=True)
+        some = f"{result.errors:,} row{'s' if result.errors != 1 else ''}"
+        click.echo(f"{some} could not be {wrong}; see {result.error_file}", err=True)
     click.echo(NOTICE if asked == DESIGNS else DISCLAIMER, err=True)
 
 
