@@ -13,7 +13,7 @@ from perfcore.chips import normal, spoken_names
 from perfcore.errors import PerfcoreError
 from perfcore.formulas.records import Model
 from perfcore.model_checks import model_problems
-from perfcore.reader import SPECS, read_toml, report
+from perfcore.reader import SPECS, is_file, read_toml, report
 from perfcore.schema import MODEL, problems_of
 
 __all__ = ["ModelFile", "find", "ids", "load", "model_of"]
@@ -136,7 +136,7 @@ def _of_catalogue(path: Path) -> ModelFile:
 def _is_path(text: str) -> bool:
     if text.lower().endswith(_ENDINGS) or "/" in text or "\\" in text:
         return True
-    return normal(text) not in _names(normal) and Path(text).is_file()
+    return normal(text) not in _names(normal) and is_file(text)
 
 
 def model_of(document: Mapping[str, Any], path: Path, assumptions: tuple[str, ...] = ()) -> ModelFile:

@@ -149,6 +149,8 @@ QUESTIONS: dict[str, list[dict[str, Any]]] = {
         {"target": "h100", "with": "h20", "model": "llama3_8b"},
         {"target": "h100:8", "with": "h2o", "model": "llama3_8b"},
         {"target": "h100:8", "with": "h20", "model": "llama3_8b", "failures": -1.0},
+        {"target": "h100:8", "with": "h20", "model": "llama3_8b", "failures": 1e-300},
+        {"target": "h100:8", "with": "h20", "model": "llama3_8b", "critical_batch": 5e-324},
         {"target": "h100:8", "with": "h20", "model": "llama3_8b", "global_batch": 4, "local_steps": 0},
         {"target": "h100:1024", "with": "h20", "model": "llama3_8b", "global_batch": 1, "tp": 1},
     ],
@@ -340,6 +342,8 @@ def test_a_kind_that_is_named_needs_its_columns() -> None:
         ("tp", "2.5", "allowed: a whole number"),
         ("model", "llama3_8bb", "did you mean"),
         ("chip", "no_such.toml", "No such file"),
+        ("chip", "x" * 5000, "is nothing of the catalogue and no file"),
+        ("model", "x" * 5000, "is no model of the catalogue and no file"),
     ],
 )
 def test_wrong_cells_go_aside(column: str, cell: str, said: str, tmp_path: Path) -> None:
@@ -347,7 +351,7 @@ def test_wrong_cells_go_aside(column: str, cell: str, said: str, tmp_path: Path)
     bad = {**good, "id": "bad", column: f'"{cell}"'}
     result, rows, errors = run(tmp_path, table([good, bad, {**good, "id": "also good"}]))
     assert [row["id"] for row in rows] == ["good", "also good"]
-    assert [(e["row"], e["line"], e["column"], e["found"]) for e in errors] == [("2", "3", column, cell.strip())]
+    assert [(e["row"], e["line"], e["column"], e["found"]) for e in errors] == [("2", "3", column, cell.strip()[:60])]
     assert said in errors[0]["error"]
     assert "\n" not in errors[0]["error"]
     assert (result.rows, result.errors, result.counts) == (3, 1, {"answered": 2})

@@ -50,7 +50,7 @@ def _reason(kind: str, problem: PerfcoreError, columns: Sequence[str], cells: Se
     column = option[1].replace("-", "_") if option else ""
     if column not in row:
         texts = [name for name, cell in row.items() if cell and known[name] == TEXT]
-        column = next((name for name in texts if said.startswith((f"{row[name]!r} ", f"{row[name]}:"))), "")
+        column = next((name for name in texts if said.startswith((f"{row[name][:60]!r} ", f"{row[name]}:"))), "")
     return RowError(column, row.get(column, "")[:60], said)
 
 
