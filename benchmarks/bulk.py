@@ -72,7 +72,7 @@ CASES = (
 
 def forget() -> None:
     """Empty what is remembered from one question to the next."""
-    for kept in (searching._fastest, chips._of_catalogue, models._of_catalogue):
+    for kept in (searching._fastest, searching.load_loops, chips._of_catalogue, models._of_catalogue):
         kept.cache_clear()
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,10 @@ from perfcore.machine import machine_of
 from perfcore.plans import Table, legal_plans
 from perfcore.questions import Question
 
-__all__ = ["Found", "fastest", "search"]
+__all__ = ["Found", "fastest", "load_loops", "search"]
 
 Floats = NDArray[np.float64]
-SMALL = 64  # plans that plain Python answers sooner than compiled code is loaded
+SMALL = 64  # plans that plain Python answers sooner than compiled code is loaded; loaded, that is always sooner
 CHUNK = 32_768
 STORAGES = tuple(itertools.product((0.0, 1.0), (1.0, 2.0)))  # least of shard and 1, of pp and 2: what is kept differs
 KEPT = 16_384  # searches remembered, about 3 kB each
@@ -89,7 +89,8 @@ def search(
     if count == 0:
         nothing = np.empty(0)
         return Found(table, nothing, nothing, nothing, 0.0)
-    evaluate = _in_python if count <= SMALL else _compiled(progress)
+    loaded = load_loops.cache_info().currsize > 0
+    evaluate = _in_python if count <= SMALL and not loaded else _compiled(progress)
     start = time.perf_counter()
     raw, memory = np.empty(count), np.empty(count)
     chunks = [slice(i, min(i + CHUNK, count)) for i in range(0, count, CHUNK)]
@@ -156,9 +157,7 @@ def _compiled(progress: Callable[[str], None] | None) -> Callable[..., None]:
 
     if progress and kernels.is_cold():
         progress("compiling the search; once for each version, a few seconds")
-    from perfcore.kernels import search as loops
-
-    _warm(kernels, loops)
+    loops = load_loops()
     if progress:
         progress("")
 
@@ -206,12 +205,16 @@ def _storage(base: Question, shard: float, stages: float) -> Storage:
     return replace(base, plan=plan, embedding_layers=0.0).storage()
 
 
-def _warm(kernels: Any, loops: Any) -> None:
-    """Run the loops once on nothing, so that loading or compiling is not counted as searching."""
+@cache
+def load_loops() -> Any:
+    """Load or compile the loops, and run them once on nothing, so that this is not counted as searching."""
+    from perfcore import kernels
     from perfcore.formulas.records import Machine, Model, Work
+    from perfcore.kernels import search as loops
 
     one = np.ones(0)
     records = [kind(*(1.0,) * len(kind._fields)) for kind in (Model, Work, Machine, Software, Storage)]
     plans = np.ones((0, len(Plan._fields)))
     kernels.ready(loops.fill, *records, plans, one, np.ones((len(loops.COSTS), 0)), one.copy())
     kernels.ready(loops.times, one, one, one, one.copy(), np.ones((len(loops.COSTS), 0)), np.inf, 1.0, 1.0, one.copy())
+    return loops

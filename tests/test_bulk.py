@@ -160,6 +160,7 @@ QUESTIONS: dict[str, list[dict[str, Any]]] = {
 def one_at_a_time(kind: str, row: dict[str, Any]) -> tuple[dict[str, Any] | None, str | None]:
     """Return the JSON of ``perfcore <kind>`` for a row, or why it says no: nothing remembered, all read anew."""
     searching._fastest.cache_clear()
+    searching.load_loops.cache_clear()
     chips._of_catalogue.cache_clear()
     models._of_catalogue.cache_clear()
     words = []

@@ -153,11 +153,23 @@ def test_threads_change_nothing(name: str, threads: int, monkeypatch: pytest.Mon
 def test_few_plans_are_answered_in_python_alike(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     base = question(*CASES[name])
     monkeypatch.setattr(searching, "SMALL", len(searched(name).table))
+    searching.load_loops.cache_clear()  # as in a process that has just started
     monkeypatch.setattr(searching, "_compiled", lambda progress: pytest.fail("compiled code was asked for"))
     small = search(base, ranks(base), {})
     assert small.raw.tobytes() == searched(name).raw.tobytes()
     assert small.memory.tobytes() == searched(name).memory.tobytes()
     assert small.best == searched(name).best
+
+
+def test_few_plans_are_answered_by_loops_that_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = question("gpt3_1.3b", "a100", 1, 2, 2048)
+    searching.load_loops.cache_clear()
+    plain = search(base, 1, {})
+    searching.load_loops()
+    monkeypatch.setattr(searching, "_in_python", lambda *_: pytest.fail("plain Python was asked for"))
+    loaded = search(base, 1, {})
+    assert len(plain.table) == 6  # micro-batch 1 or 2, three ways to recompute
+    assert (loaded.raw.tobytes(), loaded.memory.tobytes()) == (plain.raw.tobytes(), plain.memory.tobytes())
 
 
 def test_few_plans_need_no_numba() -> None:

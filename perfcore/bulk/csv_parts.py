@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from perfcore.bulk.answers import answered
+from perfcore.bulk.answers import answered, prepared
 from perfcore.bulk.cells import written
 from perfcore.bulk.kinds import KINDS, carried
 from perfcore.tables.csv_parts import line_text, stored
@@ -35,6 +35,7 @@ def write_part(
     progress: Callable[[int], None] | None = None,
 ) -> Summary:
     """Answer the questions of a part and write it; a row without an answer goes into a file of its own."""
+    prepared(table.kind, len(several))
     places = carried(table.kind, table.columns)
     made: list[list[str]] = []
     wrong: list[list[Any]] = []

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from perfcore.bulk.answers import Answer, answered
+from perfcore.bulk.answers import Answer, answered, prepared
 from perfcore.bulk.cells import written
 from perfcore.bulk.kinds import KINDS, NUMBER, TEXT, WHOLE, YES_NO, misspelt
 from perfcore.bulk.tables import kind_asked
@@ -78,6 +78,7 @@ def _checked(frame: Any, kind: str | None) -> str:
 
 
 def _answers(frame: pd.DataFrame, kind: str) -> list[Answer]:
+    prepared(kind, len(frame))
     names = [name for name in frame.columns if name in KINDS[kind].columns]
     rows = zip(*(map(_cell, frame[name].tolist()) for name in names), strict=True)
     return [answered(kind, names, list(row)) for row in rows]

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from perfcore import __version__
-from perfcore.bulk.answers import answered
+from perfcore.bulk.answers import answered, prepared
 from perfcore.bulk.csv_parts import ANSWERED
 from perfcore.bulk.kinds import KINDS, NUMBER, TEXT, WHOLE, YES_NO, carried
 from perfcore.tables.csv_parts import stored
@@ -57,6 +57,7 @@ def write_part(
     table: Table, number: int, start: int, count: int, progress: Callable[[int], None] | None = None
 ) -> Summary:
     """Answer the questions of a part and write it; a row without an answer goes into a file of its own."""
+    prepared(table.kind, count)
     part, known = _rows(table, start, count)
     columns = [name for name in table.columns if name in KINDS[table.kind].columns]
     made: list[dict[str, Any]] = []
