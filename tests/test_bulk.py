@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import random
 import warnings
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 
 import perfcore
 from perfcore import chips, models, searching
+from perfcore.bulk import answers
 from perfcore.bulk.kinds import KINDS, kind_of, misspelt
 from perfcore.errors import PerfcoreError
 
@@ -356,6 +358,45 @@ def test_wrong_cells_go_aside(column: str, cell: str, said: str, tmp_path: Path)
     assert said in errors[0]["error"]
     assert "\n" not in errors[0]["error"]
     assert (result.rows, result.errors, result.counts) == (3, 1, {"answered": 2})
+
+
+WORDS = (
+    "",
+    "x" * 300,
+    "h100",
+    "h20",
+    "dgx h100",
+    "/",
+    "..",
+    "none",
+    "fp8",
+    "int4",
+    "h100:8",
+    "a:0",
+    "\ud800",
+    "é",
+    "hbm3",
+)
+DIGITS = ("", "0", "1", "-1", "2", "3", "64", "1e6", "1e12", "999999999999", "1e-300", "5e-324", "1e300", "0.5", "true")
+
+
+@pytest.mark.parametrize("kind", ["train", "infer"])
+def test_whatever_a_row_holds_it_is_an_answer_or_a_reason(kind: str) -> None:
+    """Cells at random in one to three columns of a question that has an answer (a fixed seed)."""
+    draw = random.Random(7)
+    texts = {name for name, how in KINDS[kind].columns.items() if how == "text"}
+    good = {"model": "llama3_8b", "chip": "h100", "chips": "8", "tp": "1", "pp": "1"}
+    answered = 0
+    for _ in range(600):
+        row = dict(good)
+        for name in draw.sample(sorted(KINDS[kind].columns), draw.randint(1, 3)):
+            row[name] = draw.choice(WORDS if name in texts else DIGITS)
+        values, wrong = answers.answered(kind, list(row), list(row.values()))
+        assert bool(values) != bool(wrong), row
+        assert all("\n" not in each.wrong for each in wrong), row
+        assert all(math.isfinite(value) for value in values.values() if isinstance(value, float)), row
+        answered += bool(values)
+    assert 60 < answered < 540
 
 
 def test_numbers_mean_the_decimal_that_is_written(tmp_path: Path) -> None:
