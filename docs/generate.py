@@ -206,6 +206,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "silicon.md": lambda: _beside("silicon_page").page(),
     "validation.svg": lambda: _beside("validation_plot").picture(),
     "design.svg": lambda: inline_regions(design_space("2024-01-01", objective="prefill")),
+    "gallery/our_design.svg": lambda: _beside("gallery_pictures").our_design(),
+    "gallery/a_bill.svg": lambda: _beside("gallery_pictures").a_bill(),
+    "gallery/h20.svg": lambda: inline_roofline(roofline("h100", "h20", model="llama3_70b", batch=8)),
     "roofline.svg": lambda: inline_roofline(roofline("a100", "a800", "h800", "h20", "h200")),
 }
 

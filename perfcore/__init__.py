@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from perfcore.bulk.frames import answer_frame
     from perfcore.bulk.tables import answer_table
     from perfcore.errors import PerfcoreError
+    from perfcore.frames import check_frame, chips_frame
     from perfcore.inference import infer
     from perfcore.rooflines import roofline
     from perfcore.stacking import match
@@ -23,22 +24,17 @@ if TYPE_CHECKING:
     from perfcore.verdict import check
 
 __version__ = "0.1.0"
-__all__ = [
-    "PerfcoreError",
-    "answer_frame",
-    "answer_table",
-    "check",
-    "check_table",
-    "chips",
-    "claims",
-    "formulas",
-    "infer",
-    "match",
-    "models",
-]
-__all__ += ["roofline", "rules", "systems", "terms", "train", "ufuncs", "validate"]
+__all__ = ["PerfcoreError", "answer_frame", "answer_table", "check", "check_frame", "check_table", "chips"]
+__all__ += ["chips_frame", "claims", "formulas", "infer", "match", "models", "roofline", "rules", "systems"]
+__all__ += ["terms", "train", "ufuncs", "validate"]
 
-_HOMES = {"check": "verdict", "check_table": "batch", "PerfcoreError": "errors"}
+_HOMES = {
+    "check": "verdict",
+    "check_frame": "frames",
+    "chips_frame": "frames",
+    "check_table": "batch",
+    "PerfcoreError": "errors",
+}
 _HOMES |= {
     "answer_frame": "bulk.frames",
     "answer_table": "bulk.tables",

@@ -72,6 +72,11 @@ class Split:
         found: dict[str, Any] = json_of(self)
         return found
 
+    def _repr_html_(self) -> str:
+        from perfcore.html_answer import answer_html
+
+        return answer_html(f"{self.chip} as {self.k} dies", self.to_dict())
+
 
 @dataclass(frozen=True)
 class Assembly:

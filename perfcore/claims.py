@@ -1,10 +1,10 @@
 """What has been said in public, each claim recomputed: it holds, fails, or cannot be decided, and why."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from perfcore import evidence
 from perfcore.chips import load as load_chip
@@ -13,13 +13,15 @@ from perfcore.claim_kinds import compute, entries_of, names_of, needed_arguments
 from perfcore.claim_law import lines_on
 from perfcore.claim_schema import KINDS, OUTCOMES, claim_problems, file_problems
 from perfcore.claim_values import FROM_MEMORY, HOLDS, Band, Found, Range, band_of, difference, outcome_of, spoken
-from perfcore.display import html_table
 from perfcore.errors import PerfcoreError, suggestion
 from perfcore.reader import SPECS, read_toml, report
 from perfcore.schema import Problem
 from perfcore.terms import FACTS
 
-__all__ = ["OUTCOMES", "Claim", "Judged", "from_file", "ids", "judge", "load", "shipped"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["OUTCOMES", "Claim", "Judged", "from_file", "ids", "judge", "load", "shipped", "to_frame"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,11 @@ class Claim:
     def lines(self) -> tuple[float, ...]:
         """The lines of the law that the claimed number must not cross."""
         return lines_on(self.document["metric"]) if "metric" in self.document and self.kind == "quantity" else ()
+
+    def _repr_html_(self) -> str:
+        from perfcore.notebook import said_html
+
+        return said_html(self)
 
 
 def _words(document: Mapping[str, Any]) -> str:
@@ -142,8 +149,9 @@ class Judged:
         }
 
     def _repr_html_(self) -> str:
-        rows = [(key, str(value)) for key, value in self.to_dict().items() if value not in (None, [], "")]
-        return html_table(("", self.claim.id), rows)
+        from perfcore.notebook import claim_html
+
+        return claim_html(self)
 
 
 def _tolerated(document: Mapping[str, Any]) -> str:
@@ -189,6 +197,21 @@ def judge(claim: Claim) -> Judged:
     except PerfcoreError as mistake:
         raise PerfcoreError(f"{claim.path}: claim {claim.id}: {line}" for line in mistake.lines) from None
     return Judged(claim, found, outcome_of(found, claim.document, claim.lines))
+
+
+def to_frame(judged: Iterable[Judged]) -> "pd.DataFrame":
+    """Return judged claims as a pandas DataFrame, one a row by id, with the source that said it first."""
+    from perfcore.tidy import to_frame
+
+    keys = ("id", "claim", "outcome", "mark", "difference", "says", "why")
+    rows = []
+    for one in judged:
+        found, said = one.to_dict(), one.claim.said[0]
+        source = {key: said.get(key) for key in ("id", "title", "locator")}
+        computed = None if one.found.value is None else one.computed
+        row = {key: found[key] for key in keys} | {"kind": one.claim.kind, "claimed": one.claimed, "computed": computed}
+        rows.append({**row, "source": source})
+    return to_frame(rows).set_index("id")
 
 
 @cache

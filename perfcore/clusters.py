@@ -2,7 +2,9 @@
 
 import bisect
 import math
+import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -149,8 +151,10 @@ class Cluster:
     def best(self, tried: int) -> Point | None:
         """Return the point that no number of chips passes: all of them are tried, or ``tried`` of very many."""
         if self.counts:
-            for chips in self.spread(self.counts[0], self.counts[-1], tried):
-                self.at(chips)
+            chosen = self.spread(self.counts[0], self.counts[-1], tried)
+            self.at(chosen[0])  # the loops are loaded once, before the threads that run them
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                list(pool.map(self.at, chosen))
         return self._top()
 
     def _top(self) -> Point | None:

@@ -16,7 +16,6 @@ from perfcore.design_loads import Task, load_of
 from perfcore.design_ranges import LEFT_OUT, Deal, Limits, Ranges
 from perfcore.design_regions import REGIONS, Boxes, boxes_of
 from perfcore.design_search import Point, Searched, exact_region, front, search
-from perfcore.display import html_table, number, percent
 from perfcore.errors import PerfcoreError
 from perfcore.formulas.architecture import design_io_gb_s
 from perfcore.formulas.architecture_time import Load, score
@@ -94,12 +93,9 @@ class DesignSpace:
         ]
 
     def _repr_html_(self) -> str:
-        head = ("region", "designs", "best: TPP", "mm2", self.ask.task.objective)
-        rows = [
-            (name, f"{self.counts[name]:,}", number(one.tpp, 5), number(one.area_mm2, 4), percent(self.change(one)))
-            for name, one in self.best.items()
-        ]
-        return html_table(head, rows)
+        from perfcore.notebook import designs_html
+
+        return designs_html(self)
 
     def table(self) -> list[dict[str, Any]]:
         """Return the highest whole TPP by logic area: wholly outside 3A090, and at most 3A090.b; null for no limit.

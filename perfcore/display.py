@@ -1,36 +1,55 @@
-"""Rows as plain text and as HTML."""
+"""Numbers and rows as plain text."""
 
 from collections.abc import Iterable, Sequence
-from html import escape
+from typing import Self
 
 
-def text_table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = (), indent: str = "") -> str:
-    """Lay rows out in columns; the columns in ``right`` are set flush right.
+class Table(str):
+    """Rows laid out as text, which keep their cells: a notebook shows them as a table (``perfcore.notebook``)."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    right: frozenset[int]
+
+    def __new__(cls, text: str, head: Iterable[str], rows: Iterable[Iterable[str]], right: Iterable[int] = ()) -> Self:
+        """Keep the cells beside the text; ``head`` is empty where the columns have no names."""
+        table = super().__new__(cls, text)
+        table.head, table.right = tuple(head), frozenset(right)
+        table.rows = tuple(tuple(row) for row in rows)
+        return table
+
+
+def text_table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = (), indent: str = ""
+) -> Table:
+    """Lay rows out in columns; the columns in ``right`` are set flush right, an empty ``head`` is left out.
 
     >>> print(text_table(("chip", "TPP"), [("a", "4,992"), ("bb", "10")], right=[1]))
     chip    TPP
     a     4,992
     bb       10
     """
-    cells = [list(map(str, head)), *(list(map(str, row)) for row in rows)]
+    names, body = list(map(str, head)), [list(map(str, row)) for row in rows]
+    cells = [names, *body] if names else body
     flush = set(right)
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = []
     for row in cells:
         padded = [c.rjust(w) if n in flush else c.ljust(w) for n, (c, w) in enumerate(zip(row, widths, strict=True))]
         lines.append((indent + "  ".join(padded)).rstrip())
-    return "\n".join(lines)
+    return Table("\n".join(lines), names, body, flush)
 
 
-def html_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return an HTML table, everything escaped.
+def fields(rows: Iterable[tuple[str, str]], width: int) -> Table:
+    """Lay out labels and what they say; a label longer than ``width`` moves what it says along.
 
-    >>> html_table(("a",), [("<b>",)])
-    '<table><thead><tr><th>a</th></tr></thead><tbody><tr><td>&lt;b&gt;</td></tr></tbody></table>'
+    >>> print(fields([("chips", "8"), ("tokens a second", "10")], 8))
+      chips   8
+      tokens a second   10
     """
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+    each = [(label, said) for label, said in rows]
+    lines = [f"  {label:{width}}{said}" if len(label) < width else f"  {label}   {said}" for label, said in each]
+    return Table("\n".join(lines), (), each)
 
 
 def number(value: object, digits: int = 6) -> str:

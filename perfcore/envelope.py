@@ -73,6 +73,11 @@ class Envelope:
         found: dict[str, Any] = json_of(self)
         return found
 
+    def _repr_html_(self) -> str:
+        from perfcore.html_answer import answer_html
+
+        return answer_html(f"{self.chip} as a supercomputer", self.to_dict())
+
 
 def envelope(
     chip: str | Path | Item,

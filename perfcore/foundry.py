@@ -76,6 +76,11 @@ class FoundryGate:
         found: dict[str, Any] = json_of(self)
         return found
 
+    def _repr_html_(self) -> str:
+        from perfcore.html_answer import NOT_ADVICE, answer_html
+
+        return answer_html("The foundry's gate", self.to_dict(), NOT_ADVICE)
+
 
 @dataclass(frozen=True)
 class Carried:

@@ -1,6 +1,7 @@
 """Numbers given to a question in Python: each checked where it enters, with one line for a mistake."""
 
 import math
+from decimal import Decimal, InvalidOperation
 from numbers import Real
 from typing import Any
 
@@ -73,3 +74,25 @@ def _finite(name: str, value: Any, allowed: str) -> float:
     if said is not None:
         raise PerfcoreError(f"{name}: found {said}; allowed: {allowed}; give a number")
     return float(value)
+
+
+def read_exactly(value: Any) -> Any:
+    """Read a number as the shortest decimal that prints it, an interval by its ends, a word in lower case.
+
+    >>> read_exactly(0.1), read_exactly({"low": 1, "high": 2.5}), read_exactly("CN")
+    (Decimal('0.1'), {'low': 1, 'high': Decimal('2.5')}, 'cn')
+    """
+    if isinstance(value, dict):
+        return {end: read_exactly(number) for end, number in value.items()}
+    if isinstance(value, str):
+        return value.lower()
+    if isinstance(value, bool | int | Decimal):
+        return value
+    if getattr(getattr(value, "dtype", None), "kind", "") == "b":  # numpy's yes and no
+        return bool(value)
+    if hasattr(value, "__index__"):  # numpy's integers
+        return int(value)
+    try:
+        return Decimal(str(value)) if hasattr(value, "__float__") else value
+    except InvalidOperation:
+        return value

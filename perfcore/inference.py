@@ -95,8 +95,9 @@ class Inference:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in self.to_dict().items())
-        return f"<table>{rows}</table>"
+        from perfcore.notebook import inference_html
+
+        return inference_html(self)
 
 
 def infer(

@@ -54,6 +54,11 @@ class Item:
     parts: Mapping[str, Interval] = field(repr=False)
     facts: Mapping[str, Any] = field(repr=False)
 
+    def _repr_html_(self) -> str:
+        from perfcore.notebook import item_html
+
+        return item_html(self)
+
 
 def item_of(document: Mapping[str, Any], path: Path, kind: str = "chip") -> Item:
     """Check a document and freeze it.

@@ -46,6 +46,11 @@ class LinkRates:
         """Return the JSON of the rates, with the gaps."""
         return {**{f"{name}_gb_s": getattr(self, name) for name in KINDS}, "gaps_gb_s": self.gaps}
 
+    def _repr_html_(self) -> str:
+        from perfcore.html_answer import NOT_ADVICE, answer_html
+
+        return answer_html("Links, both directions", self.to_dict(), NOT_ADVICE)
+
 
 def link_rates(chip: str | catalogue.Item) -> LinkRates:
     """Return the four rates of a chip's links.

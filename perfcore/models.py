@@ -43,6 +43,11 @@ class ModelFile:
     path: Path = field(repr=False)
     assumptions: tuple[str, ...] = field(repr=False)
 
+    def _repr_html_(self) -> str:
+        from perfcore.notebook import model_html
+
+        return model_html(self)
+
 
 @cache
 def _heads() -> dict[str, list[str]]:

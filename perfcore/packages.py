@@ -24,6 +24,11 @@ class Packages:
         found: dict[str, Any] = json_of(self)
         return found
 
+    def _repr_html_(self) -> str:
+        from perfcore.html_answer import answer_html
+
+        return answer_html("Packages that the supply allows", self.to_dict())
+
 
 @dataclass(frozen=True)
 class Patterning:
@@ -37,6 +42,11 @@ class Patterning:
         """Return the JSON of the answer."""
         found: dict[str, Any] = json_of(self)
         return found
+
+    def _repr_html_(self) -> str:
+        from perfcore.html_answer import answer_html
+
+        return answer_html("Extra masks against EUV", self.to_dict())
 
 
 def packages(

@@ -52,6 +52,11 @@ class Comparison:
             "nearest": nearest,
         }
 
+    def _repr_html_(self) -> str:
+        from perfcore.notebook import comparison_html
+
+        return comparison_html(self)
+
 
 def _named(pair: tuple[str, float] | None) -> dict[str, Any] | None:
     return {"chip": pair[0], "margin": pair[1]} if pair else None

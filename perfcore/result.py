@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from perfcore.display import html_table
+if TYPE_CHECKING:
+    import pandas as pd
 
 NOTICE = (
     "Analysis, not legal advice. 'Not controlled' speaks of ECCN 3A090 alone: other entries, end uses, parties, "
@@ -88,7 +89,9 @@ class Verdict:
         }
 
     def _repr_html_(self) -> str:
-        return html_table(("date", "chip", "status", "paragraphs"), [_row(self)])
+        from perfcore.notebook import verdicts_html
+
+        return verdicts_html([self], timeline=False)
 
 
 @dataclass(frozen=True)
@@ -101,12 +104,26 @@ class Timeline:
         """Return the JSON of a timeline."""
         return {"results": [verdict.to_dict() for verdict in self.verdicts], "notice": NOTICE}
 
+    def to_frame(self) -> "pd.DataFrame":
+        """Return a pandas DataFrame, one row a day: status and paragraphs of ECCN 3A090, and which version it is."""
+        from perfcore.tidy import to_frame
+
+        names = ("chip", "status", "paragraphs", "possible_paragraphs")
+        rows = [
+            {
+                "on": verdict.on,
+                **{name: getattr(verdict, name) for name in names[:2]},
+                **{name: ";".join(getattr(verdict, name)) for name in names[2:]},
+                "version": verdict.rule_version["effective"] if verdict.rule_version else None,
+            }
+            for verdict in self.verdicts
+        ]
+        return to_frame(rows).astype({"on": "datetime64[s]"}).set_index("on")
+
     def _repr_html_(self) -> str:
-        return html_table(("date", "chip", "status", "paragraphs"), [_row(verdict) for verdict in self.verdicts])
+        from perfcore.notebook import verdicts_html
 
-
-def _row(verdict: Verdict) -> tuple[str, ...]:
-    return (verdict.on.isoformat(), verdict.name, verdict.status, ", ".join(verdict.paragraphs))
+        return verdicts_html(self.verdicts, timeline=True)
 
 
 def _thawed(entry: Any) -> Any:

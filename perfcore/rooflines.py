@@ -10,7 +10,6 @@ from typing import Any
 from perfcore import chips as catalogue
 from perfcore import models, systems
 from perfcore.chips import Item
-from perfcore.display import html_table, number
 from perfcore.errors import PerfcoreError
 from perfcore.formulas.records import Formats
 from perfcore.formulas.serving import kv_bytes_per_sequence, weight_bytes
@@ -58,6 +57,11 @@ class Roofline:
         """Return one result of the JSON document."""
         return asdict(self)
 
+    def _repr_html_(self) -> str:
+        from perfcore.notebook import rooflines_html
+
+        return rooflines_html(Rooflines([self], "" if self.operations else None))
+
 
 @dataclass(frozen=True)
 class Rooflines:
@@ -74,13 +78,9 @@ class Rooflines:
         return {"model": self.model, "results": [one.to_dict() for one in self.results], "notice": self.notice}
 
     def _repr_html_(self) -> str:
-        head = ("chip", "memory", "format", "ridge [FLOP/B]")
-        rows = [
-            (one.name, one.what_if or one.memory.type or "", form, number(ridge, 4))
-            for one in self.results
-            for form, ridge in one.ridge_flop_per_byte.items()
-        ]
-        return html_table(head, rows)
+        from perfcore.notebook import rooflines_html
+
+        return rooflines_html(self)
 
 
 def roofline(

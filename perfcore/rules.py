@@ -120,6 +120,11 @@ class Rule:
             return None
         return latest
 
+    def _repr_html_(self) -> str:
+        from perfcore.notebook import rule_html
+
+        return rule_html(self)
+
 
 @cache
 def ids() -> tuple[str, ...]:

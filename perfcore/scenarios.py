@@ -56,6 +56,11 @@ class Outcome:
         found: dict[str, Any] = json_of(self)
         return found
 
+    def _repr_html_(self) -> str:
+        from perfcore.html_answer import answer_html
+
+        return answer_html("What came out of the draws", self.to_dict())
+
 
 class Swing(NamedTuple):
     """The answer with one input at either end of its 95 %, the others at their medians."""

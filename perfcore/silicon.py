@@ -15,7 +15,6 @@ from perfcore import chips, processes
 from perfcore.answers import json_of
 from perfcore.boundaries import REGIONS, Area, datacenter_chip, highest_tpp, least_area, region_named, version_on
 from perfcore.chiplets import Split, split
-from perfcore.display import html_table, number
 from perfcore.envelope import Envelope, envelope
 from perfcore.errors import PerfcoreError, suggestion
 from perfcore.formulas import padding_cost_usd, raw_silicon_usd_mm2
@@ -80,8 +79,9 @@ class Padding:
         return found
 
     def _repr_html_(self) -> str:
-        rows = [(c.process, number(c.raw_silicon_usd_mm2, 3), number(c.padding_cost_usd, 4)) for c in self.costs]
-        return html_table(("process", "USD/mm2", f"padding of {number(self.padding_area_mm2)} mm2, USD"), rows)
+        from perfcore.html_answer import answer_html
+
+        return answer_html(f"Area to add to {self.chip}", self.to_dict())
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,11 @@ class Region:
         """Return the JSON of the row."""
         found: dict[str, Any] = json_of(self)
         return found
+
+    def _repr_html_(self) -> str:
+        from perfcore.html_answer import answer_html
+
+        return answer_html("Highest TPP of a logic area", self.to_dict())
 
 
 def padding(

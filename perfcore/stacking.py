@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perfcore import models
 from perfcore.clusters import Cluster, Point, Progress, Reliability
@@ -35,6 +35,9 @@ from perfcore.models import ModelFile
 from perfcore.questions import Question, plan_of
 from perfcore.spoken import plan_words
 from perfcore.training import setting_of, wanted_of, work_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Match", "match"]
 
@@ -79,9 +82,16 @@ class Match:
         found["chips_interval"] = list(self.chips_interval)
         return {("with" if name == "with_chip" else name): value for name, value in found.items()}
 
+    def to_frame(self) -> "pd.DataFrame":
+        """Return the curve as a pandas DataFrame: what each number of chips reaches."""
+        from perfcore.tidy import to_frame
+
+        return to_frame(self.curve)
+
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in self.to_dict().items())
-        return f"<table>{rows}</table>"
+        from perfcore.notebook import match_html
+
+        return match_html(self)
 
 
 def match(

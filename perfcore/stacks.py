@@ -51,6 +51,11 @@ class Stacks:
         found: dict[str, Any] = json_of(self)
         return found
 
+    def _repr_html_(self) -> str:
+        from perfcore.html_answer import NOT_ADVICE, answer_html
+
+        return answer_html(f"Memory part {self.part}", self.to_dict(), NOT_ADVICE)
+
 
 def stacks_allowed(part: str, on: date | str) -> Stacks:
     """Return what the rules of a day say of a memory part, alone and by the package.

@@ -52,6 +52,11 @@ class System:
     assumptions: tuple[str, ...]
     document: Mapping[str, Any] = field(repr=False, compare=False)
 
+    def _repr_html_(self) -> str:
+        from perfcore.notebook import system_html
+
+        return system_html(self)
+
 
 def ids() -> tuple[str, ...]:
     """Return the ids of the catalogue's systems.

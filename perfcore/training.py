@@ -72,8 +72,9 @@ class Training:
         return {name: _plain(getattr(self, name)) for name in names}
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in self.to_dict().items())
-        return f"<table>{rows}</table>"
+        from perfcore.notebook import training_html
+
+        return training_html(self)
 
 
 def _plain(value: Any) -> Any:

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import fmean, median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from perfcore.cells import Row, SkippedError, read_rows
 from perfcore.errors import PerfcoreError
 from perfcore.predictions import Prediction
 from perfcore.table_kinds import Kind, Predict, kind_named, kind_of_table, predictor, published
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Validation", "published", "validate"]
 
@@ -26,6 +29,17 @@ class Validation:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document."""
         return {"rows": self.rows, "summary": self.summary}
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return the rows as a pandas DataFrame."""
+        from perfcore.tidy import to_frame
+
+        return to_frame(self.rows)
+
+    def _repr_html_(self) -> str:
+        from perfcore.notebook import validation_html
+
+        return validation_html(self)
 
 
 def validate(

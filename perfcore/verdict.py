@@ -1,9 +1,8 @@
 """Chip and date in, findings out: the answer, its margins, what would flip it, and what it rests on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
-from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, overload
@@ -12,16 +11,28 @@ from perfcore import changes, evidence
 from perfcore.chips import Item, load
 from perfcore.errors import PerfcoreError, suggestion
 from perfcore.findings import Seen, beside, findings_of
+from perfcore.given import read_exactly
 from perfcore.outcome import Outcome, classify, of_rules
 from perfcore.quantity import Interval, plain
 from perfcore.reader import as_date
-from perfcore.readings import READINGS, Values, metrics_of, read_as
+from perfcore.readings import READINGS, Reading, Values, metrics_of, read_as
 from perfcore.regions import DENSITY, density, is_impossible
 from perfcore.result import NOTICE, Timeline, Verdict
 from perfcore.rules import THE_RULE, Rule, Version, effective_dates, shipped, with_own
 from perfcore.schema import PROCESS_FACTS, SETTABLE_FACTS, SYSTEM_FACTS, check_value
 
-__all__ = ["METRICS", "NOTICE", "OTHER_METRICS", "Timeline", "Verdict", "check", "verdict", "verdicts", "with_facts"]
+__all__ = [
+    "METRICS",
+    "NOTICE",
+    "OTHER_METRICS",
+    "Timeline",
+    "Verdict",
+    "check",
+    "read_otherwise",
+    "verdict",
+    "verdicts",
+    "with_facts",
+]
 
 METRICS = (
     "tpp",
@@ -101,8 +112,11 @@ def with_facts(item: Item, facts: Mapping[str, Any]) -> Item:
     if item.kind == "part":
         whole = item.document["part_of"]
         raise PerfcoreError(f"{item.id} is a part of a package, and export rules speak of whole ones; check {whole}")
+    if not isinstance(facts, Mapping):
+        allowed = 'names and values, such as {"destination": "cn"}'
+        raise PerfcoreError(f"facts: found a {type(facts).__name__}; allowed: {allowed}")
     lines = []
-    exact = {name: _exact(value) for name, value in facts.items()}
+    exact = {name: read_exactly(value) for name, value in facts.items()}
     for name, value in exact.items():
         if name not in SETTABLE_FACTS:
             hint = suggestion(name, SETTABLE_FACTS) or f"; the facts are: {', '.join(SETTABLE_FACTS)}"
@@ -116,22 +130,6 @@ def with_facts(item: Item, facts: Mapping[str, Any]) -> Item:
         wrong = "disagrees with tpp over applicable_die_area_mm2; give two of the three"
         raise PerfcoreError(f"fact performance_density: {wrong}")
     return changed
-
-
-def _exact(value: Any) -> Any:
-    """Read a number as the shortest decimal that prints it, an interval by its ends, a word in lower case."""
-    if isinstance(value, dict):
-        return {end: _exact(number) for end, number in value.items()}
-    if isinstance(value, str):
-        return value.lower()
-    if isinstance(value, bool | int | Decimal):
-        return value
-    if hasattr(value, "__index__"):  # numpy's integers
-        return int(value)
-    try:
-        return Decimal(str(value)) if hasattr(value, "__float__") else value
-    except InvalidOperation:
-        return value
 
 
 def verdict(item: Item, on: date, rules: tuple[Rule, ...]) -> Verdict:
@@ -200,13 +198,17 @@ def _version(version: Version | None) -> dict[str, Any] | None:
     }
 
 
-def _readings(item: Item, version: Version | None, values: Values, now: Outcome) -> list[dict[str, Any]]:
-    found = []
+def read_otherwise(item: Item, version: Version | None, values: Values) -> Iterator[tuple[Reading, Values, Outcome]]:
+    """Yield each contested reading that says something of an item, its values, and the answer it would give."""
     for reading in READINGS:
         other = read_as(reading, item, values)
-        if other is None or version is None:
-            continue
-        then = classify(version, other)
+        if other is not None and version is not None:
+            yield reading, other, classify(version, other)
+
+
+def _readings(item: Item, version: Version | None, values: Values, now: Outcome) -> list[dict[str, Any]]:
+    found = []
+    for reading, other, then in read_otherwise(item, version, values):
         found.append(
             {
                 "reading": reading.id,

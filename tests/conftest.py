@@ -1,5 +1,6 @@
 """Shared by the tests: hypothesis profiles, and items made from a few numbers."""
 
+import signal
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
@@ -16,6 +17,9 @@ from perfcore.verdict import Verdict, verdict
 # The first call of a compiled function takes longer than hypothesis allows by default.
 settings.register_profile("perfcore", deadline=None, derandomize=True, max_examples=200)
 settings.load_profile("perfcore")
+
+# A shell that starts the tests in the background may have them ignore the interrupts that some of them send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def exact(value: Any) -> Any:

@@ -9,8 +9,8 @@ import pytest
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+def generator(name: str = "generate") -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -30,6 +30,9 @@ PAGES = (
     "design.svg",
     "kernels.md",
     "silicon.md",
+    "gallery/our_design.svg",
+    "gallery/a_bill.svg",
+    "gallery/h20.svg",
 )
 
 

@@ -121,12 +121,6 @@ def test_what_binds_changes_the_step_most(found: Inference) -> None:
     assert math.fsum(map(abs, changes.values())) < 1.1  # one percent of everything is one percent at most
 
 
-def test_it_is_a_public_name_and_shows_in_notebooks() -> None:
-    shown = perfcore.infer("llama3_8b", "h100", 1, batch=1)._repr_html_()
-    assert shown.startswith("<table>")
-    assert "time_per_token_s" in shown
-
-
 # --- by hand ---------------------------------------------------------------------------------------------------------
 
 

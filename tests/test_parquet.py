@@ -92,7 +92,7 @@ def as_floats(design: oracle.Design) -> oracle.Design:
 def test_random_designs_agree_with_the_oracle(
     tmp_path: Path, on: str, spans: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """100,000 in eight lots: one in three stands exactly on a threshold; the compiled loops are used however short the table."""
+    """One design in three of 100,000 in eight lots stands exactly on a threshold; the compiled loops are used."""
     from perfcore.tables import parquet_parts
 
     monkeypatch.setattr(parquet_parts, "FEW_ROWS", 0)

@@ -19,10 +19,10 @@ from perfcore import chips, rules
 from perfcore.chips import normal
 from perfcore.cli import _main
 from perfcore.errors import PerfcoreError
+from perfcore.markup import Html, el, join, table
 from perfcore.plots.shapes import Frame
 from perfcore.report.chart import clipped
 from perfcore.report.entries import catalogue, own_designs
-from perfcore.report.markup import Html, el, join, table
 from perfcore.report.page import SLOW, Contents, contents_of, page, policy
 from perfcore.report.regions import Region, regions_of
 
@@ -231,6 +231,24 @@ def test_own_designs_stand_first(chip_file: Any) -> None:
     made = page(contents_of([path], without=tuple(SLOW)), today=TODAY)
     assert re.search(r'<tbody><tr data-words="design mine[^>]*data-states="not_controlled', made)
     assert made.count("Mine") >= 4  # the table, its numbers, the map and the map's table
+
+
+@pytest.mark.parametrize(
+    ("tpp", "area", "shown", "density"),
+    [
+        ("4799.99", "3000", "4,799.99", "1.599997"),  # under 1.6, and not controlled
+        ("4800", "3000", "4,800", "1.6"),
+        ("4800.004", "3000", "4,800.004", "1.600001"),
+        ("2368", "814", "2,368", "2.909"),
+        ("{ low = 2399.99, high = 3000 }", "1000", "2,399.99 to 3,000", "2.4 to 3"),
+    ],
+)
+def test_no_number_is_rounded_onto_a_line(chip_file: Any, tpp: str, area: str, shown: str, density: str) -> None:
+    path = chip_file(f"name = 'Mine'\ntpp = {tpp}\napplicable_die_area_mm2 = {area}\ndatacenter = true\n")
+    made = page(contents_of([path], without=tuple(SLOW)), today=TODAY)
+    row = made.partition('id="matrix"')[2].partition("<tbody>")[2].partition("</tr>")[0]
+    cells = re.findall(r'<td class="n">([^<]*)</td>', row)
+    assert cells[:2] == [shown, density]
 
 
 def test_mistakes_in_files_are_named_together(chip_file: Any) -> None:

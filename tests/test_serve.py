@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 import perfcore
 from perfcore.errors import PerfcoreError
+from perfcore.markup import Html, el, section
 from perfcore.report import server as module
-from perfcore.report.markup import Html, el, section
 from perfcore.report.page import SLOW, Contents, contents_of, slow_section
 from perfcore.report.questions import MOST_BYTES, answer, read_json, read_query
 from perfcore.report.server import Server
@@ -182,7 +182,7 @@ def test_a_slow_section_stands_on_a_page_of_its_own(monkeypatch: pytest.MonkeyPa
 
     def make() -> Html:
         made.append("once")
-        return section("claims", "Claims", el("p", "made here"))
+        return section("claims", "Claims", el("p", "made here ", el("a", "x", href="#source-x")))
 
     slow_section.cache_clear()
     monkeypatch.setitem(SLOW, "claims", SLOW["claims"]._replace(make=make))
@@ -190,7 +190,11 @@ def test_a_slow_section_stands_on_a_page_of_its_own(monkeypatch: pytest.MonkeyPa
         got = [ask(server, "GET", "/section/claims") for _ in range(3)]
         assert [one.status for one in got] == [200] * 3
         assert b"made here" in got[0].body
+        assert b'href="/#source-x"' in got[0].body  # the documents stand on the whole page
+        assert b'<a href="/">The whole page</a>' in got[0].body
         assert ask(server, "GET", "/section/measured").status == 404
+        assert ask(server, "GET", "/section/claims", headers={"Sec-Fetch-Site": "cross-site"}).status == 403
+        assert ask(server, "GET", "/", headers={"Sec-Fetch-Site": "cross-site"}).status == 200  # a link to the page
     assert made == ["once"]
     slow_section.cache_clear()
 
@@ -247,6 +251,14 @@ TRAVERSALS = [
     *("/../pyproject.toml", "/..%2f..%2fetc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/assets/page.css", "/page.py"),
     *("//etc/passwd", "/section/../../etc/passwd", "/section/", "/section/measured/", "/section/page", "/./"),
     *("/index.html", "/api", "/api/", "/api/check/", "/api/check/../../x", "/\\..\\..\\x", "/%00"),
+    *("/..%252f..%252fetc/passwd", "/..%5c..%5cx", "/api/check%00", "/api%2fcheck?chip=h20", "//127.0.0.1/api/check"),
+    *(
+        "http://evil.example/",
+        "http://evil.example/api/check?chip=h20",
+        "http://[",
+        "http://[::1/api/check",
+        "api/check",
+    ),
     *("http://127.0.0.1/", "*", "/section/%6deasured", "/favicon.ico", "/.git/config", "/specs/sources.toml"),
 ]
 
@@ -312,6 +324,39 @@ def test_one_host_and_only_one(serving: Server) -> None:
     own = f"Host: 127.0.0.1:{serving.server_port}\r\n"
     for hosts in ("", own + "Host: evil.example\r\n", own + own):
         assert raw(serving, f"GET / HTTP/1.1\r\n{hosts}\r\n".encode()).startswith(b"HTTP/1.0 403 ")
+
+
+def test_a_header_given_twice_is_not_believed_by_its_first(serving: Server) -> None:
+    host = f"127.0.0.1:{serving.server_port}"
+    body = b'{"chip": "h20", "on": "2024-01-01"}'
+    start = f"POST /api/check HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n"
+    kind = "Content-Type: application/json\r\n"
+    for more, status in (
+        (kind, 200),
+        (f"{kind}Origin: http://{host}\r\n", 200),
+        (f"{kind}Origin: http://{host}\r\nOrigin: https://evil.example\r\n", 403),
+        (f"{kind}Sec-Fetch-Site: same-origin\r\nSec-Fetch-Site: cross-site\r\n", 403),
+        (f"{kind}Content-Type: text/plain\r\n", 415),
+    ):
+        got = raw(serving, f"{start}{more}\r\n".encode() + body)
+        assert got.startswith(f"HTTP/1.0 {status} ".encode()), (more, got[:200])
+
+
+def test_what_answers_without_headers_is_not_spoken(serving: Server) -> None:
+    """HTTP/0.9 has no headers, so its answer would come without the policy."""
+    got = raw(serving, f"GET /\r\nHost: 127.0.0.1:{serving.server_port}\r\n\r\n".encode())
+    assert "HTTP/0.9" in json.loads(got)["error"]
+
+
+def test_a_second_request_on_a_connection_is_not_read(serving: Server) -> None:
+    one = f"GET /api/check?chip=h20&on=2024-01-01 HTTP/1.1\r\nHost: 127.0.0.1:{serving.server_port}\r\n\r\n".encode()
+    assert raw(serving, one * 3).count(b"HTTP/1.0 ") == 1
+
+
+def test_pages_of_another_host_are_not_posted_to(serving: Server) -> None:
+    for where in ("http://evil.example/api/check", "http://[", "/api/check/"):
+        request = f"POST {where} HTTP/1.1\r\nHost: 127.0.0.1:{serving.server_port}\r\nContent-Length: 0\r\n\r\n"
+        assert raw(serving, request.encode()).startswith(b"HTTP/1.0 404 "), where
 
 
 @pytest.mark.parametrize(
@@ -411,18 +456,37 @@ def test_a_client_that_goes_while_it_sends_harms_nobody(serving: Server) -> None
     assert ask(serving, "GET", "/api/check?chip=h20&on=2024-01-01").status == 200
 
 
-def test_connections_beyond_the_limit_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_connections_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more connections than the limit, those that have said nothing for longest are closed."""
     monkeypatch.setattr(module, "MOST_CONNECTIONS", 4)
-    with running() as server:
+    with running() as server, contextlib.ExitStack() as idle:
         where = (module.HOST, server.server_port)
-        idle = [socket.create_connection(where, timeout=5) for _ in range(4)]
-        time.sleep(0.3)
-        with socket.create_connection(where, timeout=5) as fifth:
-            assert fifth.recv(10) == b""
-        for connection in idle:
-            connection.close()
-        time.sleep(0.3)
+        opened = [idle.enter_context(socket.create_connection(where, timeout=5)) for _ in range(60)]
+        opened[-1].sendall(b"GET / HT")
+        began = time.monotonic()
         assert ask(server, "GET", "/api/check?chip=h20&on=2024-01-01").status == 200
+        assert time.monotonic() - began < module.READ_S / 2  # it does not wait for them to run out
+        assert [one.recv(10) for one in opened[:56]] == [b""] * 56
+        assert len(server.connections) <= 4
+
+
+def test_connections_beyond_those_being_answered_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_CONNECTIONS", 2)
+    going, enough = threading.Semaphore(0), threading.Event()
+
+    def wait(*_: object) -> dict[str, str]:
+        going.release()
+        enough.wait(20)
+        return {"at": "last"}
+
+    monkeypatch.setattr(module, "answer", wait)
+    with running() as server, ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(ask, server, "GET", "/api/check?chip=h20") for _ in range(2)]
+        assert all(going.acquire(timeout=10) for _ in answers)
+        with socket.create_connection((module.HOST, server.server_port), timeout=5) as third:
+            assert third.recv(10) == b""
+        enough.set()
+        assert [one.result(20).json for one in answers] == [{"at": "last"}] * 2
 
 
 def test_many_at_once_get_their_own_answers(serving: Server, tmp_path: Path) -> None:
@@ -502,6 +566,53 @@ def test_any_bytes_on_the_wire_leave_the_server_standing(serving: Server, reques
         assert found == b"" or b"200" not in found.partition(b"\n")[0]
 
 
+def spoiled(request: bytes, chance: random.Random) -> bytes:
+    """Put in, take out or change a few bytes of a request."""
+    found = bytearray(request)
+    pieces = (
+        b"\r\n",
+        b"\n",
+        b"\0",
+        b"%00",
+        b"..",
+        b"\\",
+        b"[",
+        b"{",
+        b'"',
+        b"\xff",
+        b"9" * 30,
+        b"http://",
+        b"Host: evil",
+    )
+    for _ in range(chance.randint(1, 5)):
+        at, way = chance.randrange(len(found)), chance.random()
+        if way < 0.6:
+            found[at:at] = chance.choice(pieces)
+        elif way < 0.8:
+            del found[at : at + chance.randint(1, 12)]
+        else:
+            found[at] = chance.randrange(256)
+    return bytes(found)
+
+
+def test_spoiled_requests_are_answered_or_refused(serving: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    chance = random.Random(11)
+    host = f"Host: 127.0.0.1:{serving.server_port}\r\n"
+    body = '{"on": "2024-01-01", "facts": {"tpp": "4800", "applicable_die_area_mm2": 700}}'
+    kind = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    whole = (
+        f"POST /api/check HTTP/1.1\r\n{host}{kind}\r\n{body}".encode(),
+        f"GET /api/check?chip=h20&on=2024-01-01 HTTP/1.1\r\n{host}Sec-Fetch-Site: same-origin\r\n\r\n".encode(),
+    )
+    for _ in range(800):
+        request = spoiled(chance.choice(whole), chance)
+        with socket.create_connection((module.HOST, serving.server_port), timeout=10) as connection:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+            assert b" 500 " not in connection.recv(100), request
+    assert capsys.readouterr().err == ""
+
+
 def start(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "perfcore", "serve", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
@@ -523,6 +634,22 @@ def test_it_stops_cleanly(sign: signal.Signals) -> None:
     assert errors == "perfcore: stopped\n"
     with pytest.raises(OSError, match="refused"):
         socket.create_connection((module.HOST, port), timeout=2)
+
+
+@pytest.mark.parametrize("signs", [(signal.SIGTERM,), (signal.SIGINT, signal.SIGTERM, signal.SIGINT)])
+def test_it_stops_cleanly_while_it_answers(signs: tuple[signal.Signals, ...]) -> None:
+    """Also where the signal is given again; a section that takes seconds is left, and the client let go."""
+    with start("--port", "0", "--json", "--without=measured", "--without=claims") as process:
+        assert process.stdout is not None
+        port = json.loads("".join(process.stdout.readline() for _ in range(4)))["port"]
+        with socket.create_connection((module.HOST, port), timeout=20) as waiting:
+            waiting.sendall(f"GET /section/stacking HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+            time.sleep(0.3)
+            for sign in signs:
+                process.send_signal(sign)
+                time.sleep(0.3)
+            _, errors = process.communicate(timeout=15)
+    assert (process.returncode, errors) == (0, "perfcore: stopped\n")
 
 
 def test_a_port_in_use_is_one_line(serving: Server) -> None:

@@ -98,12 +98,6 @@ def test_alternatives_are_slower_and_not_the_winner(found: Training) -> None:
     assert found.pareto[0]["step_time_s"] == found.step_time_s
 
 
-def test_notebooks_get_a_table() -> None:
-    shown = train("llama3_8b", "h100", 8, **GIVEN)._repr_html_()
-    assert shown.startswith("<table>")
-    assert "step_time_s" in shown
-
-
 # Llama 3 8B: 32 layers, width 4096, 32 heads of 128 and 8 of keys, MLP 14336 wide with 3 matrices, vocabulary 128256
 # (Grattafiori et al. 2024, table 3). 6 FLOP a weight of a matrix product and token; attention over half of 8192 tokens:
 # 12 FLOP per layer, width and seen token. H100 SXM: 989.4 TFLOP/s dense in 16 bit (datasheet: 1,979 with sparsity).

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,9 @@ def _csv(
             table = csv_parts.Table(kind, columns, folder.resolve())
             tasks = csv_tables.tasks(table, rows, lambda number: parts.finished(folder, number) is None, size)
             how(csv_parts.write_part, tasks, folder)
-            return assembled(folder, target, side, partial(join_csv, csv_parts.head(kind, columns)))
+            return replace(
+                assembled(folder, target, side, partial(join_csv, csv_parts.head(kind, columns))), asked=kind
+            )
 
 
 def _parquet(
@@ -135,7 +138,7 @@ def _parquet(
         table = parquet_parts.Table(kind, str(source.resolve()), columns, folder.resolve())
         tasks = parquet_parts.tasks(table, rows, size, lambda number: parts.finished(folder, number) is None)
         how(parquet_parts.write_part, tasks, folder)
-        return assembled(folder, target, side, parquet_join.join)
+        return replace(assembled(folder, target, side, parquet_join.join), asked=kind)
 
 
 def _say(remark: Remark, kind: str, columns: Sequence[str]) -> None:

@@ -73,7 +73,7 @@ def command(source: Path, target: Path, kind: str | None, on: str | None, as_jso
             result = answer_table(source, target, asked, progress, partial(_remark, source), **options)
     finally:
         _after(target)
-    _report(result, asked, day, as_json)
+    _report(result, day, as_json)
 
 
 def _asked(source: Path, kind: str | None) -> str:
@@ -101,26 +101,38 @@ def _after(target: Path) -> None:
         click.echo(f"perfcore: {kept:,} finished parts are kept in {folder_of(target)}; --resume goes on", err=True)
 
 
-def _report(result: BatchResult, asked: str, day: date, as_json: bool) -> None:
+def _report(result: BatchResult, day: date, as_json: bool) -> None:
     if as_json:
         errors = str(result.error_file) if result.error_file else None
         counts = {"rows": result.rows, "row_errors": result.errors, "counts": dict(result.counts)}
         files = {"output": str(result.output), "errors": errors}
         of_designs = {"on": day.isoformat(), **counts, **files, "notice": NOTICE}
-        print_json({"for": asked, **(of_designs if asked == DESIGNS else {**counts, **files})})
+        print_json({"for": result.asked, **(of_designs if result.asked == DESIGNS else {**counts, **files})})
         return
-    said = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in sorted(result.counts.items()))
-    under = (
-        f"rows under the rules of {day}"
-        if asked == DESIGNS
-        else f"question{'s' if result.rows != 1 else ''} for {asked}"
-    )
-    click.echo(f"{result.rows:,} {under}: {said or 'none'}; written to {result.output}", err=True)
+    click.echo("\n".join(ended(result, f" under the rules of {day}")), err=True)
+    click.echo(notice(result), err=True)
+
+
+def ended(result: BatchResult, rules: str = "") -> list[str]:
+    """Return how a run ended, in lines; ``rules`` says under which."""
+    counts = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in sorted(result.counts.items()))
+    designs = result.asked == DESIGNS
+    of = f"{result.rows:,} rows{rules}" if designs else f"{_counted(result.rows, 'question')} for {result.asked}"
+    none = "none decided" if designs else "none answered"
+    lines = [f"{of}: {counts or none}; written to {result.output}"]
     if result.error_file:
-        wrong = "read" if asked == DESIGNS else "answered"
-        some = f"{result.errors:,} row{'s' if result.errors != 1 else ''}"
-        click.echo(f"{some} could not be {wrong}; see {result.error_file}", err=True)
-    click.echo(NOTICE if asked == DESIGNS else DISCLAIMER, err=True)
+        wrong = "read" if designs else "answered"
+        lines.append(f"{_counted(result.errors, 'row')} could not be {wrong}; see {result.error_file}")
+    return lines
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def notice(result: BatchResult) -> str:
+    """Return what the answers of a table are not."""
+    return NOTICE if result.asked == DESIGNS else DISCLAIMER
 
 
 def _progress(rows: int) -> None:

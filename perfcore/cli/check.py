@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from perfcore.chips import Item, load
-from perfcore.cli.check_text import legend, timeline_text, verdict_text
+from perfcore.cli.check_text import legend, timeline_lines, verdict_lines
 from perfcore.cli.common import complete_chip, print_json
 from perfcore.errors import PerfcoreError
 from perfcore.fact_pairs import read_facts
@@ -121,7 +121,7 @@ def _fails(answer: Verdict, fail_on: str) -> bool:
 
 def _print(answers: list[list[Verdict]], day: date | None, asked: tuple[str, ...]) -> None:
     for several, name in zip(answers, asked, strict=True):
-        click.echo(verdict_text(several[0], name) if day else timeline_text(several, name))
+        click.echo("\n".join(verdict_lines(several[0], name) if day else timeline_lines(several, name)))
         click.echo()
     click.echo(legend(answers))
     click.echo(NOTICE)

@@ -1,6 +1,6 @@
 """The human side of ``perfcore check``: a verdict, or a timeline, as text."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from perfcore.cli.common import styled, styled_status
@@ -15,9 +15,9 @@ _JUST_BELOW = (("at_least", False), ("below", True))
 MET = {True: "met", False: "no", None: "open"}
 
 
-def verdict_text(answer: Verdict, asked: str) -> str:
+def verdict_lines(answer: Verdict, asked: str) -> list[str]:
     """Lay out one verdict."""
-    return "\n".join(line for part in _parts(answer, asked) for line in part)
+    return [line for part in _parts(answer, asked) for line in part]
 
 
 def _parts(answer: Verdict, asked: str) -> Iterator[Iterator[str] | list[str]]:
@@ -63,7 +63,8 @@ def _status(answer: Verdict) -> str:
 def _metric_lines(answer: Verdict) -> Iterator[str]:
     if "tpp" not in answer.metrics:
         stated = [(FACTS[n].label, number(v), FACTS[n].unit) for n, v in answer.metrics.items() if v is not None]
-        yield from text_table(("",) * 3, stated, right=[1], indent="    ").splitlines()[1:]
+        if stated:
+            yield text_table((), stated, right=[1], indent="    ")
         return
     names = [n for n in (*METRICS, *OTHER_METRICS) if answer.metrics.get(n) is not None or n in METRICS]
     if answer.metrics.get("hbm_bandwidth_density_gb_s_mm2") is not None:
@@ -84,7 +85,7 @@ def _metric_lines(answer: Verdict) -> Iterator[str]:
     mark = answer.rests_on.get("datacenter", {}).get("mark", "")
     if "hbm_bandwidth_density_gb_s_mm2" not in names:
         rows.append((FACTS["datacenter"].label, datacenter, "", f"[{mark}]" if mark else ""))
-    yield from text_table(("",) * 4, rows, right=[1], indent="    ").splitlines()[1:]
+    yield text_table((), rows, right=[1], indent="    ")
 
 
 def _tests(answer: Verdict, metric: str) -> bool:
@@ -104,7 +105,7 @@ def _paragraph_lines(answer: Verdict) -> list[str]:
     if not rows:
         return [f"  No paragraph of ECCN 3A090 in force on {answer.on} speaks of such an item."]
     head = ("paragraph", "", "test", "value", "", "margin")
-    return ["", *text_table(head, rows, right=[3, 5], indent="  ").splitlines()]
+    return ["", text_table(head, rows, right=[3, 5], indent="  ")]
 
 
 def _value(test: Test) -> str:
@@ -254,7 +255,7 @@ def _why_open(findings: list[Finding]) -> str:
     return "; ".join([*reasons, *needs, *outcomes])
 
 
-def timeline_text(answers: list[Verdict], asked: str) -> str:
+def timeline_lines(answers: Sequence[Verdict], asked: str) -> list[str]:
     """Lay out one item under every version of the rules."""
     last = answers[-1]
     lines = [_title(last, asked), *_metric_lines(last), ""]
@@ -269,9 +270,7 @@ def timeline_text(answers: list[Verdict], asked: str) -> str:
                 _cited(answer),
             )
         )
-    lines += text_table(
-        ("from", "status", "paragraphs met", "beside it", "took effect"), rows, indent="  "
-    ).splitlines()
+    lines.append(text_table(("from", "status", "paragraphs met", "beside it", "took effect"), rows, indent="  "))
     flags: dict[str, list[str]] = {}
     for answer in answers:
         for flag in answer.flags:
@@ -279,7 +278,7 @@ def timeline_text(answers: list[Verdict], asked: str) -> str:
     if flags:
         lines.append("  contested readings that would change the answer:")
         lines += [f"    {reading} from {', '.join(days)}" for reading, days in flags.items()]
-    return "\n".join(lines)
+    return lines
 
 
 def _beside(answer: Verdict) -> str:
@@ -296,7 +295,7 @@ def _cited(answer: Verdict) -> str:
     return ", ".join(dict.fromkeys(new))
 
 
-def legend(answers: list[list[Verdict]]) -> str:
+def legend(answers: Iterable[Iterable[Verdict]]) -> str:
     """Say once what weak marks mean, if any answer rests on one."""
     marks = {s["mark"] for several in answers for v in several for s in v.rests_on.values()}
     weak = [mark for mark in WEAK_MARKS if mark in marks]

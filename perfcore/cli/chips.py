@@ -34,7 +34,7 @@ def command(name: str | None, as_json: bool) -> None:
         if as_json:
             print_json(as_document(item))
         else:
-            click.echo("\n".join(_lines(item)))
+            click.echo("\n".join(lines_of(item)))
         return
     items = [catalogue.load(item_id) for kind in catalogue.FOLDERS for item_id in catalogue.ids(kind)]
     if as_json:
@@ -82,7 +82,8 @@ def as_document(item: Item) -> dict[str, Any]:
     }
 
 
-def _lines(item: Item) -> list[str]:
+def lines_of(item: Item) -> list[str]:
+    """Return an entry of the catalogue in lines."""
     document = as_document(item)
     lines = [
         styled(item.name, bold=True),

@@ -62,7 +62,7 @@ def cited_lines(document: Mapping[str, Any]) -> list[str]:
         shown = number(value["value"])
         rows.append((value["key"], shown, value["unit"], value["mark"] or "", source, value["locator"] or ""))
     table = text_table(("value", "", "unit", "mark", "source", "where"), rows, right=[1], indent="  ")
-    lines = ["", *table.splitlines(), *_note_lines(document)]
+    lines = ["", table, *_note_lines(document)]
     return [*lines, *_conflict_lines(document["conflicts"]), *_source_lines(document)]
 
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def command(names: tuple[str, ...], outcome: str | None, path: Path | None, fail
     if as_json:
         print_json({"claims": [one.to_dict() for one in found], "counts": _counts(found), "notice": NOTICE})
     elif len(names) == 1 and found:
-        click.echo("\n".join(_lines(found[0])))
+        click.echo("\n".join(lines_of(found[0])))
     else:
         click.echo("\n".join(_table(found)))
     failing = {"fails": ("fails",), "undetermined": ("fails", "undetermined")}.get(fail_on or "", ())
@@ -92,7 +92,8 @@ def _cut(words: str) -> str:
     return words if len(words) <= WIDTH else words[: WIDTH - 3].rstrip() + "..."
 
 
-def _lines(one: Judged) -> list[str]:
+def lines_of(one: Judged) -> list[str]:
+    """Return all of a claim in lines."""
     document = one.to_dict()
     lines = [
         styled(document["claim"], bold=True),
@@ -109,10 +110,11 @@ def _lines(one: Judged) -> list[str]:
     if document["would_hold"]:
         lines += ["", "would hold with one of" if one.outcome == "fails" else "would settle it"]
         lines += [f"  {change}" for change in document["would_hold"]]
-    return [*lines, "", "said by", *_source_lines(document)]
+    return [*lines, "", "said by", *source_lines(document)]
 
 
-def _source_lines(document: dict[str, Any]) -> Iterator[str]:
+def source_lines(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield who said it, where and when."""
     for source in document["sources"]:
         where = f", {source['locator']}" if source["locator"] else ""
         yield f"  {source['title']}{where} [{source['mark']}] ({source['date']})"

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from perfcore.cli.common import styled
-from perfcore.display import number, percent, text_table
+from perfcore.display import fields, number, percent, text_table
 
 if TYPE_CHECKING:
     from perfcore.design import DesignSpace
@@ -38,10 +38,12 @@ def lines_of(found: "DesignSpace") -> list[str]:
     head = f"designs at {document['node']} with {a.kind.parts.of('hbm')['type']} in {field}, rules of {document['on']}"
     load = f"{a.task.model} on {a.task.tp} chips, batch {a.task.batch}, {a.task.input:,} in, {a.task.output:,} out"
     rate = f"{document['designs']:,} in {document['search_s']:.3g} s"
+    near = f"{document['decided_exactly']:,} near a threshold, decided exactly"
     return [
         styled(head, bold=True),
-        f"  objective   {OBJECTIVES[a.task.objective]}; {load}",
-        f"  grid        {a.grid.name}: {rate}; {document['decided_exactly']:,} near a threshold, decided exactly",
+        fields(
+            [("objective", f"{OBJECTIVES[a.task.objective]}; {load}"), ("grid", f"{a.grid.name}: {rate}; {near}")], 12
+        ),
         "",
         *_counts(document),
         "",

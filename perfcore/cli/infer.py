@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from perfcore.cli.common import complete_chip, print_json, styled
-from perfcore.display import text_table
+from perfcore.cli.train import sensitivity_table
+from perfcore.display import Table, fields, text_table
 
 if TYPE_CHECKING:
     from perfcore.inference import Inference
@@ -66,10 +67,40 @@ def command(model: str, as_json: bool, **options: Any) -> None:
     if as_json:
         print_json(found.to_dict())
     else:
-        click.echo("\n".join(_lines(found)))
+        click.echo("\n".join(lines_of(found)))
 
 
-def _lines(found: "Inference") -> list[str]:
+def lines_of(found: "Inference") -> list[str]:
+    """Return an answer in lines."""
+    parts = text_table(("", "ms", "%"), _parts(found), right=[1, 2], indent="  ")
+    return [
+        styled(f"{found.model} on {found.chips:,} x {found.chip}, {found.precision}", bold=True),
+        fields(_figures(found), width=16),
+        *("", "plan", "  " + plan_text(found.plan)),
+        *("", "where the time of a step goes", parts),
+        *("", sensitivity_table(found.sensitivities)),
+        *("", f"next-best of {found.configs_evaluated:,} legal plans"),
+        _alternatives(found) if found.alternatives else "  no other fits",
+        *("", "assumed", *(f"  {sentence}" for sentence in found.assumptions)),
+        *("", DISCLAIMER),
+    ]
+
+
+def _alternatives(found: "Inference") -> Table:
+    rows = [
+        (
+            f"{one['tokens_per_s_per_chip']:,.1f}",
+            _time(one["time_per_token_s"]),
+            f"{one['batch']:,.6g}",
+            plan_text(one["plan"]),
+        )
+        for one in found.alternatives
+    ]
+    lines = [f"  {rate:>10} tokens/s a chip, {each} a token, batch {batch}: {plan}" for rate, each, batch, plan in rows]
+    return Table("\n".join(lines), ("tokens/s a chip", "each token", "batch", "plan"), rows, right=[0, 1, 2])
+
+
+def _figures(found: "Inference") -> list[tuple[str, str]]:
     first, token, rate = (
         found.time_to_first_token_interval_s,
         found.time_per_token_interval_s,
@@ -81,40 +112,15 @@ def _lines(found: "Inference") -> list[str]:
     alone = f"{_time(found.decode_step_s)} without new prompts"
     each = f"{found.tokens_per_s_per_chip:,.1f} a chip ({rate[0]:,.1f} to {rate[1]:,.1f})"
     return [
-        styled(f"{found.model} on {found.chips:,} x {found.chip}, {found.precision}", bold=True),
-        f"  load            {found.batch:,.6g} sequences at once, {prompt}, {found.output:,} out; {found.batching}",
-        f"  first token     {_time(found.time_to_first_token_s)}   (80 % interval {_times(first)}); {loaded}",
-        f"  each token      {_time(found.time_per_token_s)}   ({_times(token)}); {alone}",
-        f"  a request       {_time(found.request_s)}, {found.tokens_per_s_per_request:,.1f} tokens/s",
-        f"  throughput      {found.tokens_per_s:,.0f} output tokens/s, {each}",
-        f"  rests on        {EVIDENCE[found.evidence]}",
-        f"  memory a chip   {weights:,.1f} GB weights + {cache:,.1f} GB KV cache of {capacity:,.0f}",
-        f"  largest batch   {found.largest_batch:,.0f} sequences of this length under this plan",
-        f"  binds           {found.binding}; the datasheet alone allows a step of {_time(found.roofline_step_s)}",
-        "",
-        "plan",
-        "  " + plan_text(found.plan),
-        "",
-        "where the time of a step goes",
-        text_table(("", "ms", "%"), _parts(found), right=[1, 2], indent="  "),
-        "",
-        "one percent more of           changes the step by %",
-        *(f"  {name:27} {change:+.2f}" for name, change in found.sensitivities.items()),
-        "",
-        f"next-best of {found.configs_evaluated:,} legal plans",
-        *(
-            [
-                f"  {one['tokens_per_s_per_chip']:10,.1f} tokens/s a chip, {_time(one['time_per_token_s'])} a token, "
-                f"batch {one['batch']:,.6g}: {plan_text(one['plan'])}"
-                for one in found.alternatives
-            ]
-            or ["  no other fits"]
-        ),
-        "",
-        "assumed",
-        *(f"  {sentence}" for sentence in found.assumptions),
-        "",
-        DISCLAIMER,
+        ("load", f"{found.batch:,.6g} sequences at once, {prompt}, {found.output:,} out; {found.batching}"),
+        ("first token", f"{_time(found.time_to_first_token_s)}   (80 % interval {_times(first)}); {loaded}"),
+        ("each token", f"{_time(found.time_per_token_s)}   ({_times(token)}); {alone}"),
+        ("a request", f"{_time(found.request_s)}, {found.tokens_per_s_per_request:,.1f} tokens/s"),
+        ("throughput", f"{found.tokens_per_s:,.0f} output tokens/s, {each}"),
+        ("rests on", EVIDENCE[found.evidence]),
+        ("memory a chip", f"{weights:,.1f} GB weights + {cache:,.1f} GB KV cache of {capacity:,.0f}"),
+        ("largest batch", f"{found.largest_batch:,.0f} sequences of this length under this plan"),
+        ("binds", f"{found.binding}; the datasheet alone allows a step of {_time(found.roofline_step_s)}"),
     ]
 
 

@@ -7,7 +7,7 @@ import click
 
 from perfcore.cli.common import complete_chip, print_json, styled
 from perfcore.cli.train import plan_text
-from perfcore.display import text_table
+from perfcore.display import fields, text_table
 from perfcore.errors import PerfcoreError
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def command(target: str, with_chip: str, model: str, as_json: bool, **options: A
     if as_json:
         print_json(found.to_dict())
     else:
-        click.echo("\n".join(_lines(found)))
+        click.echo("\n".join(lines_of(found)))
 
 
 def _progress(said: str) -> None:
@@ -103,11 +103,21 @@ def _price(text: str) -> tuple[str, float]:
     return name, price
 
 
-def _lines(found: "Match") -> list[str]:
+def lines_of(found: "Match") -> list[str]:
+    """Return an answer in lines."""
     return [*_head(found), "", *_curve(found), *_links(found), *_mixed(found), "", *_rest(found)]
 
 
 def _head(found: "Match") -> list[str]:
+    target = found.target
+    title = styled(f"{found.with_chip} for {target['chips']:,} x {target['chip']}", bold=True)
+    lines = [title, fields([*_answers(found), *_power(found)], width=18)]
+    if found.figures is not None and found.plan is not None:
+        lines += ["", "plan", "  " + plan_text(found.plan)]
+    return lines
+
+
+def _answers(found: "Match") -> list[tuple[str, str]]:
     target, chips = found.target, found.chips
     low, high = found.chips_interval
     none = "none within --max-chips" if found.ceiling >= 1.0 else "no number of them"
@@ -116,36 +126,35 @@ def _head(found: "Match") -> list[str]:
     fixed = "no number" if found.fixed_plan_chips is None else f"{found.fixed_plan_chips:,}"
     most = f"at most {found.fixed_plan_ceiling:.2f} of the target" if found.fixed_plan_ceiling else "it does not fit"
     speed = f"step {target['step_time_s']:.4g} s, MFU {target['mfu']:.1%}, goodput {target['goodput']:.1%}"
-    lines = [
-        styled(f"{found.with_chip} for {target['chips']:,} x {target['chip']}", bold=True),
-        f"  target            {target['useful_tokens_per_s']:,.0f} useful tokens/s: {speed}",
-        f"  by peak           {found.naive_chips:,} chips; by memory bandwidth {found.naive_chips_by_bandwidth or 0:,}",
-        f"  really            {answer}   (80 % interval {ends})",
+    return [
+        ("target", f"{target['useful_tokens_per_s']:,.0f} useful tokens/s: {speed}"),
+        ("by peak", f"{found.naive_chips:,} chips; by memory bandwidth {found.naive_chips_by_bandwidth or 0:,}"),
+        ("really", f"{answer}   (80 % interval {ends})"),
         *_fewer(found),
-        f"  with the target's plan, more replicas   {fixed}; {most}",
-        f"  ceiling           {found.ceiling:.2f} of the target, at {found.ceiling_chips:,} chips",
-        f"  binds             {found.binding}",
+        ("with the target's plan, more replicas", f"{fixed}; {most}"),
+        ("ceiling", f"{found.ceiling:.2f} of the target, at {found.ceiling_chips:,} chips"),
+        ("binds", found.binding),
     ]
+
+
+def _power(found: "Match") -> list[tuple[str, str]]:
+    rows = []
     if found.power_ratio is not None:
-        lines.append(
-            f"  power             {found.power_ratio:.2f} times, {found.power_mw:,.1f} MW of chips; "
-            f"energy a token {found.energy_ratio or 0:.2f} times"
-        )
+        energy = f"energy a token {found.energy_ratio or 0:.2f} times"
+        rows.append(("power", f"{found.power_ratio:.2f} times, {found.power_mw:,.1f} MW of chips; {energy}"))
     if found.cost_ratio is not None:
-        lines.append(f"  price of chips    {found.cost_ratio:.2f} times")
+        rows.append(("price of chips", f"{found.cost_ratio:.2f} times"))
     if found.figures is not None and found.plan is not None:
-        lines.append(
-            f"  at that number    step {found.figures['step_time_s']:.4g} s, MFU {found.figures['mfu']:.1%}, goodput "
-            f"{found.figures['goodput']:.1%}"
-        )
-        lines += ["", "plan", "  " + plan_text(found.plan)]
-    return lines
+        step, mfu, goodput = (found.figures[key] for key in ("step_time_s", "mfu", "goodput"))
+        rows.append(("at that number", f"step {step:.4g} s, MFU {mfu:.1%}, goodput {goodput:.1%}"))
+    return rows
 
 
-def _fewer(found: "Match") -> list[str]:
+def _fewer(found: "Match") -> list[tuple[str, str]]:
     """Say how near the next best number comes; the numbers that plans deal the work to lie far apart."""
     near = found.fewer
-    return [] if near is None else [f"  with fewer        {near['chips']:,} reach {near['ratio']:.3f} of the target"]
+    said = [] if near is None else [f"{near['chips']:,} reach {near['ratio']:.3f} of the target"]
+    return [("with fewer", one) for one in said]
 
 
 def _curve(found: "Match") -> list[str]:

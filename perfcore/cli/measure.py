@@ -138,14 +138,19 @@ def _plain_progress(said: str) -> None:
 def _lines(found: "Measurement | None", verification: Any, written: Path | None) -> Iterator[str]:
     if sys.stderr.isatty():
         click.echo("\r\033[K", nl=False, err=True)
+    yield from result_lines(found, verification)
+    if written is not None:
+        yield f"\nwritten to {written}: perfcore check {written} (or roofline, train, infer)"
+
+
+def result_lines(found: "Measurement | None", verification: Any) -> Iterator[str]:
+    """Yield what was measured, and how far predictions lie from the clock."""
     if found is not None:
         yield from _measured(found)
     if found is not None and found.kind == "gpu":
         yield from _beside_datasheet(found)
     if verification is not None:
         yield from _verified(verification)
-    if written is not None:
-        yield f"\nwritten to {written}: perfcore check {written} (or roofline, train, infer)"
 
 
 def _measured(found: "Measurement") -> Iterator[str]:
@@ -154,7 +159,7 @@ def _measured(found: "Measurement") -> Iterator[str]:
     figures = [one for one in found.figures if one.unit != "ns a call"]
     if figures:
         head = ("figure", "best", "median", "unit", "spread", "")
-        yield "\n" + text_table(head, [_row(one) for one in figures], right=[1, 2, 4], indent="  ")
+        yield from ("", text_table(head, [_row(one) for one in figures], right=[1, 2, 4], indent="  "))
 
 
 def _beside_datasheet(found: "Measurement") -> Iterator[str]:

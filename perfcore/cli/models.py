@@ -36,7 +36,7 @@ def command(name: str | None, as_json: bool) -> None:
         if as_json:
             print_json(as_document(model))
         else:
-            click.echo("\n".join(_lines(model)))
+            click.echo("\n".join(lines_of(model)))
         return
     models = [catalogue.load(model_id) for model_id in catalogue.ids()]
     if as_json:
@@ -89,7 +89,8 @@ def _operations(model: ModelFile) -> dict[str, float]:
     }
 
 
-def _lines(model: ModelFile) -> list[str]:
+def lines_of(model: ModelFile) -> list[str]:
+    """Return an entry of the catalogue in lines."""
     document = as_document(model)
     lines = [styled(model.name, bold=True), f"  id: {model.id}"]
     if document["aliases"]:

@@ -56,10 +56,11 @@ def command(chips: tuple[str, ...], plot: str | None, as_json: bool, **options: 
     if as_json:
         print_json(found.to_dict())
     else:
-        click.echo("\n".join(_lines(found)))
+        click.echo("\n".join(lines_of(found)))
 
 
-def _lines(found: "Rooflines") -> Iterator[str]:
+def lines_of(found: "Rooflines") -> Iterator[str]:
+    """Yield an answer in lines."""
     common = _common(found)
     for one in found.results:
         yield from _one(one)

@@ -2,7 +2,7 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,9 @@ from perfcore.reader import parse_date
 from perfcore.rules import Bound, Paragraph, Rule, Version, from_file, load, shipped
 from perfcore.terms import FACTS
 from perfcore.verdict import NOTICE
+
+if TYPE_CHECKING:
+    from perfcore.proposals import Comparison
 
 EPILOG = """\b
 Examples:
@@ -41,7 +44,7 @@ def command(name: str | None, catalogue: bool, on: str | None, as_json: bool) ->
     if as_json:
         print_json({"rules": [as_document(rule) for rule in shown], "notice": NOTICE})
     elif name:
-        click.echo("\n".join(_lines(shown[0])))
+        click.echo("\n".join(lines_of(shown[0])))
     else:
         head = ("id", "layer", "status of the newest version", "its citation", "certainty", "versions")
         click.echo(text_table(head, [_row(rule) for rule in shown]))
@@ -61,6 +64,12 @@ def _compare(rule: Rule, on: date, as_json: bool) -> None:
     if as_json:
         print_json({**found.to_dict(), "notice": NOTICE})
         return
+    click.echo("\n".join(comparison_lines(found, rule.name)))
+    click.echo(f"\n{NOTICE}")
+
+
+def comparison_lines(found: "Comparison", name: str) -> list[str]:
+    """Return what a rule catches that ECCN 3A090 does not, in lines."""
     said = {
         "newly_caught": "caught by it, not controlled under 3A090",
         "released": "controlled under 3A090, not caught by it",
@@ -68,18 +77,16 @@ def _compare(rule: Rule, on: date, as_json: bool) -> None:
         "neither": "neither",
         "open": "open: an input is unknown",
     }
-    click.echo(f"{rule.name} beside ECCN 3A090 on {on}")
-    for name, meaning in said.items():
-        ids = getattr(found, name)
-        click.echo(f"  {meaning}: {len(ids)}")
-        if name in ("newly_caught", "released", "open"):
-            click.echo("".join(f"    {chip}\n" for chip in ids), nl=False)
+    lines = [f"{name} beside ECCN 3A090 on {found.on}"]
+    for group, meaning in said.items():
+        ids = getattr(found, group)
+        lines.append(f"  {meaning}: {len(ids)}")
+        lines += [f"    {chip}" for chip in ids if group in ("newly_caught", "released", "open")]
     if not found.newly_caught and not found.both and not found.open:
-        click.echo("  no chip of the catalogue meets it")
+        lines.append("  no chip of the catalogue meets it")
     head = ("line", "nearest below", "", "nearest at or above", "")
     rows = [(_line(n.metric, n.test, n.threshold), *_near(n.below), *_near(n.above)) for n in found.nearest]
-    click.echo(text_table(head, rows, right=[2, 4], indent="  "))
-    click.echo(f"\n{NOTICE}")
+    return [*lines, text_table(head, rows, right=[2, 4], indent="  ")]
 
 
 def _line(metric: str, test: str, threshold: float) -> str:
@@ -152,7 +159,8 @@ def _test(bound: Bound) -> dict[str, Any]:
     return {"metric": bound.metric, "test": bound.test, "threshold": threshold_of(bound)}
 
 
-def _lines(rule: Rule) -> list[str]:
+def lines_of(rule: Rule) -> list[str]:
+    """Return an entry of the catalogue in lines."""
     lines = [styled(rule.name, bold=True), f"{rule.authority or 'no authority named'} ({rule.layer.replace('_', ' ')})"]
     lines += [rule.note] if rule.note else []
     for place, version in enumerate(rule.versions):

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -17,6 +18,7 @@ Examples:
   perfcore serve my_design.toml --port 0
 """
 PORT = 8765
+Handler = signal.Handlers | Callable[[int, FrameType | None], None]
 
 
 @click.command("serve", epilog=EPILOG)
@@ -55,8 +57,7 @@ def command(
 
 def _until_stopped(server: Server, as_json: bool) -> None:
     """Serve until Ctrl-C or a signal to end."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _stop)
+    _hear(_stop, signal.SIGTERM)
     try:
         if as_json:
             print_json({"address": server.address, "port": server.server_port})
@@ -66,8 +67,16 @@ def _until_stopped(server: Server, as_json: bool) -> None:
     except KeyboardInterrupt:
         pass
     finally:
+        _hear(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM)  # it is stopping already, within seconds
         server.close()
     click.echo("perfcore: stopped", err=True)
+
+
+def _hear(handler: Handler, *numbers: signal.Signals) -> None:
+    """Set what some signals do, where a program may: in its main thread."""
+    if threading.current_thread() is threading.main_thread():
+        for number in numbers:
+            signal.signal(number, handler)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

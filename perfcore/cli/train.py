@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from perfcore.cli.common import complete_chip, print_json, styled
-from perfcore.display import text_table
+from perfcore.display import Table, fields, text_table
 
 if TYPE_CHECKING:
     from perfcore.training import Training
@@ -58,7 +58,7 @@ def command(model: str, as_json: bool, **options: Any) -> None:
     if as_json:
         print_json(found.to_dict())
     else:
-        click.echo("\n".join(_lines(found)))
+        click.echo("\n".join(lines_of(found)))
 
 
 def _progress(said: str) -> None:
@@ -71,32 +71,53 @@ def _plain_progress(said: str) -> None:
         click.echo(f"perfcore: {said}", err=True)
 
 
-def _lines(found: "Training") -> list[str]:
+def lines_of(found: "Training") -> list[str]:
+    """Return an answer in lines."""
+    lines = [
+        styled(f"{found.model} on {found.chips:,} x {found.chip}", bold=True),
+        fields(_figures(found), width=16),
+        *("", "plan", "  " + plan_text(found.plan)),
+        *("", "where the time goes", text_table(("", "s", "%"), _parts(found), right=[1, 2], indent="  ")),
+        *("", sensitivity_table(found.sensitivities)),
+        *("", f"next-best of {found.configs_evaluated:,} legal plans ({found.search_s:.2f} s)"),
+        _alternatives(found) if found.alternatives else "  none that fits",
+    ]
+    lines += ["", "assumed", *(f"  {sentence}" for sentence in found.assumptions), "", DISCLAIMER]
+    return lines
+
+
+def _figures(found: "Training") -> list[tuple[str, str]]:
     low, high = found.step_time_interval_s
     rate = f"{found.model_tflops_per_chip:,.0f}"
     over = "" if found.fits else ": does not fit"
-    lines = [
-        styled(f"{found.model} on {found.chips:,} x {found.chip}", bold=True),
-        f"  step time       {found.step_time_s:.4g} s   (80 % interval {low:.4g} to {high:.4g} s)",
-        f"  rests on        {_words(found.evidence)}",
-        f"  throughput      {found.tokens_per_s:,.0f} tokens/s, {found.tokens_per_s_per_chip:,.0f} a chip",
-        f"  utilisation     MFU {found.mfu:.1%}, HFU {found.hfu:.1%}, {rate} model TFLOP/s a chip",
-        f"  memory          {found.memory_gb_per_chip:,.1f} of {found.memory_capacity_gb:,.0f} GB a chip{over}",
-        f"  binds           {found.binding}",
+    rows = [
+        ("step time", f"{found.step_time_s:.4g} s   (80 % interval {low:.4g} to {high:.4g} s)"),
+        ("rests on", _words(found.evidence)),
+        ("throughput", f"{found.tokens_per_s:,.0f} tokens/s, {found.tokens_per_s_per_chip:,.0f} a chip"),
+        ("utilisation", f"MFU {found.mfu:.1%}, HFU {found.hfu:.1%}, {rate} model TFLOP/s a chip"),
+        ("memory", f"{found.memory_gb_per_chip:,.1f} of {found.memory_capacity_gb:,.0f} GB a chip{over}"),
+        ("binds", found.binding),
     ]
     if found.days is not None:
-        lines.append(f"  time to train   {found.days:,.1f} days without interruptions")
-    lines += ["", "plan", "  " + plan_text(found.plan), "", "where the time goes"]
-    lines.append(text_table(("", "s", "%"), _parts(found), right=[1, 2], indent="  "))
-    lines += ["", "one percent more of           changes the step by %"]
-    lines += [f"  {name:27} {change:+.2f}" for name, change in found.sensitivities.items()]
-    lines += ["", f"next-best of {found.configs_evaluated:,} legal plans ({found.search_s:.2f} s)"]
-    lines += [
-        f"  {one['step_time_s']:9.4g} s {one['memory_gb_per_chip']:6.1f} GB  {plan_text(one['plan'])}"
+        rows.append(("time to train", f"{found.days:,.1f} days without interruptions"))
+    return rows
+
+
+def _alternatives(found: "Training") -> Table:
+    rows = [
+        (f"{one['step_time_s']:.4g}", f"{one['memory_gb_per_chip']:.1f}", plan_text(one["plan"]))
         for one in found.alternatives
-    ] or ["  none that fits"]
-    lines += ["", "assumed", *(f"  {sentence}" for sentence in found.assumptions), "", DISCLAIMER]
-    return lines
+    ]
+    text = "\n".join(f"  {step:>9} s {memory:>6} GB  {plan}" for step, memory, plan in rows)
+    return Table(text, ("step, s", "GB a chip", "plan"), rows, right=[0, 1])
+
+
+def sensitivity_table(sensitivities: dict[str, float]) -> Table:
+    """Lay out by how much one percent more of each input changes a step."""
+    head = ("one percent more of", "changes the step by %")
+    rows = [(name, f"{change:+.2f}") for name, change in sensitivities.items()]
+    lines = [f"{head[0]:30}{head[1]}", *(f"  {name:27} {change}" for name, change in rows)]
+    return Table("\n".join(lines), head, rows, right=[1])
 
 
 def _words(evidence: str) -> str:

@@ -48,7 +48,7 @@ def command(
     if as_json:
         print_json(found.to_dict())
         return
-    click.echo("\n".join(_lines(found.summary, found.rows, show_rows)))
+    click.echo("\n".join(lines_of(found.summary, found.rows, show_rows)))
 
 
 def _is_key(row: Row) -> bool:
@@ -56,7 +56,8 @@ def _is_key(row: Row) -> bool:
     return complete and row.text("key_row") == "1"
 
 
-def _lines(summary: dict[str, Any], rows: list[dict[str, Any]], show_rows: bool) -> list[str]:
+def lines_of(summary: dict[str, Any], rows: list[dict[str, Any]], show_rows: bool = False) -> list[str]:
+    """Return the errors by group in lines; on demand every row before them."""
     lines = []
     if show_rows:
         lines += [_row_table(rows), ""]

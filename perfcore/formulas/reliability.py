@@ -141,7 +141,7 @@ def availability_interval_s(save_s: float, restart_s: float, mtti_s: float) -> f
 def goodput(interval_s: float, save_s: float, restart_s: float, mtti_s: float) -> float:
     r"""Share of time that ends in work kept, with a checkpoint after each interval. [share]
 
-    .. math:: \frac{T}{T + s} \Big/ \left(1 + \frac{r + (T + s)/2}{M}\right)
+    .. math:: \frac{T / (T + s)}{1 + (r + (T + s)/2) / M}
 
     What is lost is the time of saving, that of restarting, and on average half an interval done again.
 

@@ -74,6 +74,11 @@ class Measurement:
             "refused": list(self.refused),
         }
 
+    def _repr_html_(self) -> str:
+        from perfcore.notebook import measurement_html
+
+        return measurement_html(self)
+
 
 def quantile(ordered: Sequence[float], share: float) -> float:
     """Return a quantile of sorted samples, linear between them.

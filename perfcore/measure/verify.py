@@ -74,6 +74,11 @@ class Verification:
             "median_by_kind": {k: statistics.median(abs(r.error) for r in self.rows if r.kind == k) for k in kinds},
         }
 
+    def _repr_html_(self) -> str:
+        from perfcore.notebook import measurement_html
+
+        return measurement_html(None, self)
+
 
 class Machine(NamedTuple):
     """Rates by the name of a figure, in the figure's unit, and the bytes of the caches that one core and all reach."""

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+from perfcore.markup import Html, el
 from perfcore.plots.shapes import Frame, Point, power_label, text_width
-from perfcore.report.markup import Html, el
 
 __all__ = ["GLYPHS", "at", "axes", "clipped", "legend", "marks", "picture", "points", "shape_of", "text"]
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from perfcore.report.markup import Html, details, el, join, scrolling, section
+from perfcore.markup import Html, details, el, join, scrolling, section
 from perfcore.report.numbers import source_link
 
 __all__ = ["claims_section"]

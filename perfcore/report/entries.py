@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from perfcore import chips
 from perfcore.errors import PerfcoreError
@@ -14,8 +15,9 @@ from perfcore.quantity import Interval
 from perfcore.readings import Values, metrics_of
 from perfcore.regions import DENSITY, density
 from perfcore.rules import THE_RULE, Rule, Version, load
+from perfcore.verdict import read_otherwise
 
-__all__ = ["STATUSES", "Entry", "catalogue", "entry_of", "middle", "own_designs", "the_rule", "versions"]
+__all__ = ["STATUSES", "Contested", "Entry", "catalogue", "entry_of", "middle", "own_designs", "the_rule", "versions"]
 
 # The words of a status, and a sign that does without colour.
 STATUSES = {
@@ -26,13 +28,25 @@ STATUSES = {
 }
 
 
+class Contested(NamedTuple):
+    """A contested reading of the rule, as ``perfcore check`` flags it, and the answer it would give instead."""
+
+    reading: str
+    says: str
+    outcome: Outcome
+
+
 @dataclass(frozen=True)
 class Entry:
-    """An item, what is known of it, and what each version of ECCN 3A090 says of it, oldest first."""
+    """An item, what is known of it, and what each version of ECCN 3A090 says of it, oldest first.
+
+    ``contested`` holds for each version the readings that would change its answer.
+    """
 
     item: Item
     values: Values
     outcomes: tuple[Outcome, ...]
+    contested: tuple[tuple[Contested, ...], ...]
     own: bool = False
 
     @property
@@ -60,7 +74,16 @@ def versions() -> tuple[Version, ...]:
 def entry_of(item: Item, own: bool = False) -> Entry:
     """Decide an item under every version."""
     values = metrics_of(item)
-    return Entry(item, values, tuple(classify(version, values) for version in versions()), own)
+    outcomes = tuple(classify(version, values) for version in versions())
+    contested = tuple(
+        tuple(
+            Contested(reading.id, reading.says, then)
+            for reading, _, then in read_otherwise(item, version, values)
+            if then.status != now.status
+        )
+        for version, now in zip(versions(), outcomes, strict=True)
+    )
+    return Entry(item, values, outcomes, contested, own)
 
 
 @cache

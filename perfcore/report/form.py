@@ -7,10 +7,10 @@ from datetime import date
 from typing import Any
 
 from perfcore import chips
+from perfcore.markup import Html, el, join, section
 from perfcore.quantity import plain
 from perfcore.report.entries import STATUSES, Entry, versions
 from perfcore.report.map import map_parts
-from perfcore.report.markup import Html, el, join, section
 from perfcore.terms import FACTS
 from perfcore.verdict import METRICS, OTHER_METRICS
 
@@ -51,26 +51,22 @@ def design_section(entries: Sequence[Entry], live: bool, today: date) -> Html:
     said, *maps = map_parts(entries)
     verdict = el(
         "div",
-        el("p", "Waiting for perfcore …", id="verdict-status", role="status", aria_live="polite"),
+        el("p", "Waiting for perfcore …", id="verdict-status", role="status", aria_live="polite", class_="js"),
         el("div", el("h3", "TPP against area"), *maps, said, id="map"),
         el("div", id="verdict-more"),
         id="verdict",
     )
-    form = el("form", _start(entries), *(_number(*field) for field in FIELDS), _datacenter(), _day(today), id="form")
+    fields = (_start(entries), *(_number(*field) for field in FIELDS), _datacenter(), _day(today))
+    form = el("form", *fields, id="form", class_="js", aria_label="A design")
     without = el("noscript", el("p", "The form needs JavaScript; the rest of the page does without.", class_="notice"))
     return section("design", "A design of your own", intro, without, el("div", form, verdict, class_="two"), words)
 
 
 def _start(entries: Sequence[Entry]) -> Html:
     """Return a choice of chips whose numbers fill the form."""
-    options = [el("option", e.item.name, value=e.item.id) for e in entries if e.item.kind == "chip"]
-    select = el(
-        "select",
-        el("option", "numbers of your own", value=""),
-        *options,
-        id="start",
-        data_first=chips.find(START, "chip"),
-    )
+    options = [el("option", e.item.name, value=e.anchor) for e in entries if e.item.kind == "chip"]
+    first = next(e.anchor for e in entries if not e.own and e.item.id == chips.find(START, "chip"))
+    select = el("select", el("option", "numbers of your own", value=""), *options, id="start", data_first=first)
     return el("p", el("label", "Start from ", for_="start"), select, class_="field")
 
 
@@ -119,14 +115,16 @@ def words_of(entries: Sequence[Entry]) -> Html:
         "labels": {name: term.label for name, term in FACTS.items()},
         "units": {name: FACTS[name].unit for name in shown},
         "statuses": {name: list(words) for name, words in STATUSES.items()},
-        "chips": {entry.item.id: _facts(entry) for entry in entries if entry.item.kind == "chip"},
+        "chips": {entry.anchor: _facts(entry) for entry in entries if entry.item.kind == "chip"},
     }
     # "<" could end the element that holds it.
     return Html(json.dumps(document, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 
 def _facts(entry: Entry) -> dict[str, Any]:
+    """Return what fills the form, and the name that perfcore knows the chip by where it is of the catalogue."""
     known = {name: plain(entry.value(name)) for name, _, _ in FIELDS}
     return {name: value for name, value in known.items() if value is not None} | {
-        "datacenter": plain(entry.values["datacenter"])
+        "datacenter": plain(entry.values["datacenter"]),
+        "chip": None if entry.own else entry.item.id,
     }

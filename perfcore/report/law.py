@@ -1,10 +1,13 @@
 """The rules in the words of the law, version by version."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 from perfcore.aloud import more_of, read_aloud
-from perfcore.report.markup import Html, details, el, join, section
+from perfcore.markup import Html, details, el, join, section
+from perfcore.report.numbers import outside
 from perfcore.rules import Paragraph, Rule, Version
 
 __all__ = ["rules_section"]
@@ -31,16 +34,23 @@ def _version(version: Version) -> Html:
     since = "Proposed" if version.effective == date.min else f"From {version.effective}"
     until = f" to {version.until}" if version.until else ""
     source = version.source
-    cited = [source["title"], source.get("locator", ""), f"certainty: {source.get('certainty', 'not stated')}"]
+    cited = [source.get("locator", ""), f"certainty: {source.get('certainty', 'not stated')}"]
     cited += [f"published {version.published}"] if version.published else []
     cited += [f"compliance {version.compliance}"] if version.compliance else []
     return join(
         (
             el("h3", f"{since}{until}", " ", el("small", version.status)),
-            el("p", version.summary, " ", el("cite", "; ".join(filter(None, cited))), "."),
+            el("p", version.summary, " ", el("cite", _citation(source), "; ", "; ".join(filter(None, cited))), "."),
             el("ul", *map(_paragraph, version.paragraphs)) if version.paragraphs else None,
         )
     )
+
+
+def _citation(source: Mapping[str, Any]) -> Html | str:
+    """Return the citation, as a link where the Federal Register has a document by the number given."""
+    title, document = str(source["title"]), str(source.get("document", ""))
+    known = re.fullmatch(r"\d{4}-\d{5}", document)
+    return outside(title, f"https://www.federalregister.gov/d/{document}") if known else title
 
 
 def _paragraph(paragraph: Paragraph) -> Html:

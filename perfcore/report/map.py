@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from perfcore import chips
 from perfcore.display import number
+from perfcore.markup import Html, details, el, join, scrolling, section, table
 from perfcore.plots.labels import beside_mark
 from perfcore.plots.shapes import Frame, Mark, Point
 from perfcore.quantity import plain
@@ -13,7 +14,6 @@ from perfcore.reader import SPECS, read_toml
 from perfcore.regions import AREA
 from perfcore.report.chart import at, axes, clipped, legend, marks, picture, points, text
 from perfcore.report.entries import STATUSES, Entry, middle, the_rule, versions
-from perfcore.report.markup import Html, details, el, join, scrolling, section, table
 from perfcore.report.regions import Region, regions_of
 from perfcore.report.rooms import Box, within
 from perfcore.rules import Version

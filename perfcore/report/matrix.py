@@ -1,12 +1,15 @@
 """The vintage matrix: chips by rule date, to be filtered by text and status."""
 
 from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
 
 from perfcore.display import number
+from perfcore.markup import EMPTY, Html, el, scrolling, section
 from perfcore.outcome import Outcome
-from perfcore.quantity import plain
-from perfcore.report.entries import STATUSES, Entry, versions
-from perfcore.report.markup import EMPTY, Html, el, scrolling, section
+from perfcore.quantity import Interval, plain
+from perfcore.report.entries import STATUSES, Contested, Entry, versions
 from perfcore.terms import FACTS
 from perfcore.verdict import METRICS, NOTICE
 
@@ -30,7 +33,9 @@ def matrix_section(entries: Sequence[Entry]) -> Html:
         el("em", "Open"),
         " says that inputs are unknown or disagree, ",
         el("em", "excluded"),
-        " that Note 2 takes the item out. ",
+        " that Note 2 takes the item out. Where a contested reading of the rule would give another answer, ⚑ ",
+        el("em", "else"),
+        " says it, and the numbers of the chip say which reading. ",
         NOTICE,
     )
     count = el("p", f"{len(entries)} shown", id="matrix-count", role="status", aria_live="polite", class_="js")
@@ -39,7 +44,11 @@ def matrix_section(entries: Sequence[Entry]) -> Html:
 
 def _filters() -> Html:
     days = [version.effective.isoformat() for version in versions()]
-    statuses = [("", "any status"), *((name, words) for name, (words, _) in STATUSES.items())]
+    statuses = [
+        ("", "any status"),
+        *((name, words) for name, (words, _) in STATUSES.items()),
+        ("contested", "⚑ contested"),
+    ]
     text = el("input", id="filter-text", type="search", placeholder="h20, amd, hbm3 …", autocomplete="off")
     status = el("select", *(el("option", words, value=name) for name, words in statuses), id="filter-status")
     on = el(
@@ -62,7 +71,7 @@ def _table(entries: Sequence[Entry]) -> Html:
     head = el("tr", el("th", "chip", scope="col"), *days, *metrics)
     caption = el("caption", "Status and paragraphs of ECCN 3A090 that are certainly met, by effective date")
     body = el("tbody", *map(_row, entries))
-    return scrolling(el("table", caption, el("thead", head), body, id="matrix"), "Chips by rule date")
+    return scrolling(el("table", caption, el("thead", head), body, id="matrix"), "Table of chips by rule date")
 
 
 def _row(entry: Entry) -> Html:
@@ -74,8 +83,16 @@ def _row(entry: Entry) -> Html:
     cells = [el("td", _shown(entry, metric, is_memory), class_="n") for metric in METRICS]
     words = " ".join((item.id, item.name, vendor, *item.document.get("aliases", ()))).lower()
     states = " ".join(outcome.status for outcome in entry.outcomes)
-    row = (name, *(el("td", status_words(outcome)) for outcome in entry.outcomes), *cells)
-    return el("tr", *row, data_words=words, data_states=states)
+    row = (name, *map(_answer, entry.outcomes, entry.contested), *cells)
+    contested = "".join("1" if others else "0" for others in entry.contested)
+    return el("tr", *row, data_words=words, data_states=states, data_contested=contested if "1" in contested else None)
+
+
+def _answer(outcome: Outcome, contested: Sequence[Contested]) -> Html:
+    """Return the cell of one version; answers of contested readings stand under it as words, without their colour."""
+    others = " or ".join(dict.fromkeys(STATUSES[one.outcome.status][0] for one in contested))
+    flag = el("small", el("span", "⚑", aria_hidden="true"), f" else {others}", class_="flag") if others else None
+    return el("td", status_words(outcome), flag)
 
 
 def _shown(entry: Entry, metric: str, is_memory: bool) -> str:
@@ -83,8 +100,24 @@ def _shown(entry: Entry, metric: str, is_memory: bool) -> str:
         return "-"
     if metric == "performance_density" and entry.value("applicable_die_area_mm2").high == 0:
         return "undefined"
-    known = plain(entry.value(metric))
-    return "?" if known is None else number(known, 4)
+    known = entry.value(metric)
+    return "?" if known.is_unknown else number(plain(known), _digits(known, metric))
+
+
+def _digits(known: Interval, metric: str) -> int:
+    """Return how many digits show a number: four, or more where four would put it on a line that it is not on."""
+    for digits in range(4, 16):
+        ends = [(end, Decimal(f"{float(end):.{digits}g}")) for end in (known.low, known.high) if end is not None]
+        if not any(Fraction(shown) in _lines(metric) and Fraction(shown) != end for end, shown in ends):
+            return digits
+    return 17
+
+
+@cache
+def _lines(metric: str) -> frozenset[Fraction]:
+    """Return the thresholds of a metric under any version."""
+    bounds = (bound.threshold for version in versions() for bound in version.tests.get(metric, ()))
+    return frozenset(line for line in bounds if isinstance(line, Fraction))
 
 
 def status_words(outcome: Outcome) -> Html:

@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from perfcore.markup import Html, details, el, scrolling, section, table
 from perfcore.plots.shapes import Frame
 from perfcore.report.chart import axes, legend, marks, picture, points, shape_of
-from perfcore.report.markup import Html, details, el, scrolling, section, table
 from perfcore.validation import Validation, validate
 
 __all__ = ["measured_section"]

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 from perfcore import __version__
 from perfcore.errors import PerfcoreError, suggestion
+from perfcore.markup import Html, el
 from perfcore.report.claimed import claims_section
 from perfcore.report.entries import Entry, catalogue, own_designs
 from perfcore.report.form import design_section
 from perfcore.report.law import rules_section
 from perfcore.report.map import map_section
-from perfcore.report.markup import Html, el
 from perfcore.report.matrix import matrix_section
 from perfcore.report.measured import measured_section
 from perfcore.report.numbers import documents_section, numbers_section
@@ -132,9 +132,9 @@ def _document(sections: Sequence[Html], live: bool) -> str:
 
 
 def _header(sections: Sequence[Html]) -> Html:
-    """Return the title and links to the sections."""
-    links = []
-    for part in sections:
+    """Return the title and links to the sections; of a section that stands alone, to the whole page."""
+    links = [] if len(sections) > 1 else [el("li", el("a", "The whole page", href="/"))]
+    for part in sections if len(sections) > 1 else ():
         name = part.partition(' id="')[2].partition('"')[0].removesuffix("-title")
         title = part.partition("<h2")[2].partition(">")[2].partition("</h2>")[0]
         links.append(el("li", el("a", Html(title), href=f"#{name}")))
@@ -181,5 +181,5 @@ def _hash(name: str) -> str:
 
 
 def alone(name: str) -> str:
-    """Return a slow section as a page of its own, for browsers without script."""
-    return _document([slow_section(name)], live=True)
+    """Return a slow section as a page of its own, for browsers without script; its links lead to the whole page."""
+    return _document([Html(slow_section(name).replace('href="#', 'href="/#'))], live=True)

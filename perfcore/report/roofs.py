@@ -3,10 +3,10 @@
 import re
 
 from perfcore.display import number
+from perfcore.markup import Html, details, el, scrolling, section, table
 from perfcore.plots import inline_roofline
 from perfcore.plots.shapes import COLOURS as OKABE_ITO
 from perfcore.quantity import Interval
-from perfcore.report.markup import Html, details, el, scrolling, section, table
 from perfcore.rooflines import Roofline, Rooflines, roofline
 
 __all__ = ["rooflines_section", "themed"]

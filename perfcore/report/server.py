@@ -15,7 +15,6 @@ from contextlib import suppress
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
 
 from perfcore.errors import PerfcoreError
 from perfcore.report.page import SLOW, Contents, alone, page, policy, slow_section
@@ -81,12 +80,16 @@ class Server(ThreadingHTTPServer):
         return {f"{name}{end}" for name in (HOST, "localhost") for end in ends}
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Take a connection, unless there are too many."""
+        """Take a connection; where there are many, in place of the one that has been silent for longest."""
         with self.guard:
+            asking = [one for one, until in self.connections.items() if until is not None]
             full = len(self.connections) >= MOST_CONNECTIONS
-            if not full:
+            if full and asking:  # the oldest first
+                del self.connections[asking[0]]
+                _cut(asking[0])
+            if not full or asking:
                 self.connections[request] = time.monotonic() + READ_S
-        if full:
+        if full and not asking:
             self.shutdown_request(request)
         else:
             super().process_request(request, client_address)
@@ -196,38 +199,45 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _is_from_here(self) -> None:
         """Refuse what was not sent to this machine by its name, or by the page of another."""
+        if self.request_version == "HTTP/0.9":
+            raise _RefusedError(400, "found HTTP/0.9, whose answers carry no headers; allowed: HTTP/1.0 and later")
         hosts = self.headers.get_all("Host") or []
         if len(hosts) != 1 or hosts[0].strip().lower() not in self.server.names:
             raise _RefusedError(403, f"this server is {self.server.address} and answers to no other name")
-        origin = self.headers.get("Origin")
-        if origin is not None and origin.lower() not in {f"http://{name}" for name in self.server.names}:
+        own = {f"http://{name}" for name in self.server.names}
+        if not {origin.lower() for origin in self.headers.get_all("Origin", [])} <= own:
             raise _RefusedError(403, "a page of another origin may not ask")
 
     def _get(self) -> tuple[str, bytes]:
         self.server.has_asked(self.connection)
-        target = urlsplit(self.path)
-        if target.path == "/" and not target.netloc:
+        path, query = self._target()
+        if path == "/":
             return HTML, self.server.page()
-        name = target.path.removeprefix("/section/")
-        if target.path.startswith("/section/") and name in self.server.sections:
+        self._same_origin()
+        name = path.removeprefix("/section/")
+        if path.startswith("/section/") and name in self.server.sections:
             return HTML, self.server.section(name)
-        if target.path == "/api/check":
-            self._same_origin()
-            return JSON, _document(answer(read_query(target.query), self.server.contents.rules))
+        if path == "/api/check":
+            return JSON, _document(answer(read_query(query), self.server.contents.rules))
         raise _RefusedError(404, "there is nothing here; the page is at /")
 
+    def _target(self) -> tuple[str, str]:
+        """Return path and query of what is asked for; an address in full, as for a proxy, would name another host."""
+        path, _, query = self.path.partition("#")[0].partition("?")
+        return path, query
+
     def _post(self) -> tuple[str, bytes]:
-        if urlsplit(self.path).path != "/api/check":
+        if self._target()[0] != "/api/check":
             raise _RefusedError(404, "there is nothing to post to but /api/check")
         self._same_origin()
-        if self.headers.get_content_type() != JSON:
-            raise _RefusedError(415, f"found {self.headers.get_content_type()[:60]}; allowed: {JSON}")
+        if self.headers.get_content_type() != JSON or len(self.headers.get_all("Content-Type", [])) > 1:
+            raise _RefusedError(415, f"found {self.headers.get_content_type()[:60]}; allowed: {JSON}, once")
         raw = self._body()
         self.server.has_asked(self.connection)
         return JSON, _document(answer(read_json(raw), self.server.contents.rules))
 
     def _same_origin(self) -> None:
-        if self.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+        if not set(self.headers.get_all("Sec-Fetch-Site", [])) <= {"same-origin", "none"}:
             raise _RefusedError(403, "a page of another site may not ask")
 
     def _body(self) -> bytes:

@@ -7,9 +7,9 @@ from typing import Any
 from perfcore import chips
 from perfcore.display import number
 from perfcore.errors import PerfcoreError
+from perfcore.markup import Html, details, el, scrolling, section, table
 from perfcore.plots.shapes import Frame
 from perfcore.report.chart import axes, legend, marks, picture, points, shape_of, text
-from perfcore.report.markup import Html, details, el, scrolling, section, table
 
 __all__ = ["stacking_section"]
 

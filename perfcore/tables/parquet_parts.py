@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from datetime import date
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,15 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from perfcore import __version__
-from perfcore.answer_cells import STATUSES, Answers, answers_of, code_of
+from perfcore.answer_cells import STATUSES
 from perfcore.errors import PerfcoreError
-from perfcore.outcome import classify
-from perfcore.quantity import Interval
-from perfcore.regions import DENSITY, density
-from perfcore.rows import INPUTS, RESULTS, read_row
-from perfcore.rules import THE_RULE, Version, load
+from perfcore.regions import DENSITY
+from perfcore.rows import INPUTS, RESULTS
+from perfcore.rules import THE_RULE
 from perfcore.tables.csv_parts import carried, checked, stored
-from perfcore.tables.designs import AGAIN, Decided, Floats, decide
+from perfcore.tables.decisions import FEW_ROWS, exact_rows, law_on, sets_of, undecided
+from perfcore.tables.designs import Decided, Floats, decide
 from perfcore.tables.parquet_columns import cells_of, checked_type, designs_of, spans
 from perfcore.tables.parts import Summary, finish, part_file, rules_hash, whole
 
@@ -28,8 +27,6 @@ from perfcore.tables.parts import Summary, finish, part_file, rules_hash, whole
 # a batch stay in the cache of a core.
 PART_ROWS = 1_000_000
 BATCH_ROWS = 131_072
-# Below so many rows the scalar engine is done before the compiled loops are loaded.
-FEW_ROWS = 10_000
 BUFFER = 1 << 20
 # A row group of the output is written when it is so large, however few its rows.
 MOST_BYTES = 64 << 20
@@ -171,9 +168,9 @@ def _batches(table: Table, groups: tuple[int, ...]) -> Iterator[Any]:
 
 def _verdicts(table: Table, schema: Any, batch: Any, first: int) -> tuple[Any, list[list[Any]], Any]:
     """Return the output of a batch, its row errors, and its rows by status."""
-    version, answers, law = _law(table.on, table.rows >= FEW_ROWS)
-    decided = _decided(batch, law)
-    decided, wrong = _exact_rows(version, answers, batch, decided, first)
+    version, answers, law = law_on(table.on, table.rows >= FEW_ROWS)
+    decided, unread = exact_rows(version, answers, _decided(batch, law), partial(cells_of, batch))
+    wrong: list[list[Any]] = [[first + row, "", *error] for row, error in unread]
     good = np.ones(batch.num_rows, dtype=np.bool_)
     good[[row - first for row, *_ in wrong]] = False
     codes = decided.codes[good]
@@ -181,55 +178,15 @@ def _verdicts(table: Table, schema: Any, batch: Any, first: int) -> tuple[Any, l
     status, met = (codes >> width).astype(np.int8), (codes & ((1 << width) - 1)).astype(np.int8)
     arrays = [_kept(batch.column(table.columns[place]), good, wrong) for place in carried(table.columns)]
     tpp, dense = (_points(ends, good) for ends in (decided.tpp, decided.density))
-    arrays += [tpp, dense, _coded(status, STATUSES), _coded(met, _sets(answers))]
+    arrays += [tpp, dense, _coded(status, STATUSES), _coded(met, sets_of(answers))]
     if spans(table.columns):
         for low, high in (decided.tpp, decided.density):
             arrays += [_numbers(np.nan_to_num(low[good], nan=0.0)), _numbers(high[good])]
     return pa.record_batch(arrays, schema=schema), wrong, np.bincount(status, minlength=len(STATUSES))
 
 
-@lru_cache(maxsize=8)
-def _law(on: date, compiled: bool) -> tuple[Version | None, Answers, Any]:
-    """Return the version of a day, its answers, and those laid out for the compiled loops where they are wanted."""
-    version = load(THE_RULE).in_force(on)
-    answers = answers_of(version)
-    assert answers is not None, "a shipped version of 3A090 has a form that tables do not know"
-    if not compiled:
-        return version, answers, None
-    from perfcore.kernels.classify import law_of
-
-    return version, answers, law_of(answers)
-
-
 def _decided(batch: Any, law: Any) -> Decided:
-    if law is not None:
-        return decide(designs_of(batch), law)
-    nothing = np.full(batch.num_rows, np.nan)
-    return Decided(np.full(batch.num_rows, AGAIN, dtype=np.uint8), (nothing, nothing), (nothing, nothing))
-
-
-def _exact_rows(
-    version: Version | None, answers: Answers, batch: Any, decided: Decided, first: int
-) -> tuple[Decided, list[list[Any]]]:
-    """Decide the rows left over as the scalar engine does; return them filled in, and the errors of those unread."""
-    rows = np.flatnonzero(decided.codes == AGAIN)
-    if not len(rows):
-        return decided, []
-    codes = decided.codes.copy()
-    ends = [end.copy() for end in (*decided.tpp, *decided.density)]
-    wrong: list[list[Any]] = []
-    columns, several = cells_of(batch, rows)
-    for row, cells in zip(rows.tolist(), several, strict=True):
-        values, errors = read_row(columns, cells)
-        wrong += [[first + row, "", *error] for error in errors]
-        if errors:
-            continue
-        codes[row] = code_of(answers.paragraphs, classify(version, values))
-        tpp, dense = values["tpp"], density(values)
-        assert isinstance(tpp, Interval)
-        for place, end in enumerate((tpp.low, tpp.high, dense.low, dense.high)):
-            ends[place][row] = np.inf if end is None else float(end)
-    return Decided(codes, (ends[0], ends[1]), (ends[2], ends[3])), wrong
+    return undecided(batch.num_rows) if law is None else decide(designs_of(batch), law)
 
 
 def _points(ends: tuple[Floats, Floats], good: Any) -> Any:
@@ -244,11 +201,6 @@ def _numbers(numbers: Floats) -> Any:
 
 def _coded(places: Any, words: Iterable[str]) -> Any:
     return pa.DictionaryArray.from_arrays(pa.array(places), pa.array(list(words), pa.string()))
-
-
-def _sets(answers: Answers) -> list[str]:
-    """Return every set of paragraphs, as the output writes it, by its bits."""
-    return [";".join(answers.outcome(bits)[1]) for bits in range(1 << len(answers.paragraphs))]
 
 
 def _kept(column: Any, good: Any, wrong: list[Any]) -> Any:

@@ -13,9 +13,10 @@
       const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
       for (const row of rows) {
-        const states = row.dataset.states.split(" ");
-        const own = states[which ? Number(which.value) : 0];
-        const fits = words.every((w) => row.dataset.words.includes(w)) && (!state.value || own === state.value);
+        const at = which ? Number(which.value) : 0;
+        const own = row.dataset.states.split(" ")[at];
+        const is = state.value === "contested" ? (row.dataset.contested || "")[at] === "1" : own === state.value;
+        const fits = words.every((w) => row.dataset.words.includes(w)) && (!state.value || is);
         row.hidden = !fits;
         shown += fits;
       }
@@ -81,15 +82,23 @@
   const field = (name) => byId(`field-${name}`);
   const rounded = (value) => String(Number(value.toPrecision(4)));
 
+  // A slider stands on a logarithmic scale of its own; what it says aloud is the field's number with its unit.
+  function speak(slider) {
+    const text = field(slider.dataset.for).value.trim();
+    slider.classList.toggle("unknown", !text);
+    slider.setAttribute("aria-valuetext", text ? `${text} ${words.units[slider.dataset.for]}` : "unknown");
+  }
   function fromSlider(slider) {
     const [low, high] = [Number(slider.dataset.low), Number(slider.dataset.high)];
     field(slider.dataset.for).value = rounded(10 ** (low + (high - low) * (slider.value / slider.max)));
+    speak(slider);
   }
   function toSlider(slider) {
     const [low, high] = [Number(slider.dataset.low), Number(slider.dataset.high)];
-    const value = Number(field(slider.dataset.for).value);
-    if (value > 0) slider.value = Math.round(((Math.log10(value) - low) / (high - low)) * slider.max);
-    slider.classList.toggle("unknown", !(value > 0));
+    const ends = field(slider.dataset.for).value.split("..").map(Number);
+    const middle = ends.reduce((sum, end) => sum + Math.log10(end), 0) / ends.length;
+    if (Number.isFinite(middle)) slider.value = Math.round(((middle - low) / (high - low)) * slider.max);
+    speak(slider);
   }
   function fillFrom(id) {
     const chip = words.chips[id];
@@ -98,15 +107,26 @@
       const known = chip[slider.dataset.for];
       const ends = known && typeof known === "object";
       const open = ends && known.high === null;
-      field(slider.dataset.for).value = known === undefined || open ? "" : ends ? `${known.low}..${known.high}` : String(known);
+      const place = field(slider.dataset.for);
+      place.value = known === undefined || open ? "" : ends ? `${known.low}..${known.high}` : String(known);
+      place.placeholder = open ? `${known.low} or more` : "";
       toSlider(slider);
     }
     const datacenter = chip.datacenter === null ? "" : String(chip.datacenter);
     form.querySelector(`input[name=datacenter][value="${datacenter}"]`).checked = true;
   }
 
+  function changed() {
+    start.value = "";
+    for (const slider of sliders) field(slider.dataset.for).placeholder = "";
+    ask();
+  }
+
+  // A chip of the catalogue is asked for by its name as long as nothing is changed: its file says more than the form.
   // Numbers go as they are written, so that perfcore reads the decimal and not what a browser makes of it.
   function question() {
+    const { chip } = words.chips[start.value] || {};
+    if (chip) return { on: field("on").value, chip };
     const facts = {};
     for (const slider of sliders) {
       const text = field(slider.dataset.for).value.trim();
@@ -150,6 +170,11 @@
     if (typeof value === "object") return value.high === null ? `${said(value.low)} or more` : `${said(value.low)} to ${said(value.high)}`;
     return typeof value === "number" ? value.toLocaleString("en", { maximumSignificantDigits: 7 }) : String(value);
   };
+  // What is not on a line is not shown as if it were.
+  const beside = (value, line) => (
+    typeof value === "number" && value !== line && said(value) === said(line)
+      ? value.toLocaleString("en", { maximumSignificantDigits: 17 }) : said(value)
+  );
   const percent = (value) => {
     if (value === null || value === undefined) return "";
     if (typeof value === "object") return `${percent(value.low) || "…"} to ${percent(value.high) || "…"}`;
@@ -164,7 +189,14 @@
     const top = table.createTHead().insertRow();
     for (const cell of head) { const th = node("th", cell); th.scope = "col"; top.append(th); }
     const body = table.createTBody();
-    for (const row of rows) { const tr = body.insertRow(); for (const cell of row) tr.append(node("td", cell, /^[-+\d.,]+( %)?$/.test(cell) ? "n" : undefined)); }
+    for (const row of rows) {
+      const tr = body.insertRow();
+      row.forEach((cell, at) => {
+        const made = node(at ? "td" : "th", cell, /^[-+\d.,]+( %)?$/.test(cell) ? "n" : undefined);
+        if (!at) made.scope = "row";
+        tr.append(made);
+      });
+    }
     const box = node("div", undefined, "wide");
     box.tabIndex = 0;
     box.setAttribute("role", "region");
@@ -177,10 +209,10 @@
     for (const finding of result.findings) {
       if (!result.rule_version || finding.rule !== result.rule_version.rule) continue;
       if (finding.tests.some((t) => t.metric === "dominant_function_processing")) continue;
-      finding.tests.forEach((t, at) => rows.push([
-        at ? "" : finding.paragraph, at ? "" : { true: "met", false: "no", null: "open" }[finding.met],
-        `${label(t.metric)} ${compared[t.test]} ${said(t.threshold)}`, said(t.value),
-        { true: "met", false: "no", null: "open" }[t.met], percent(t.margin),
+      finding.tests.forEach((t) => rows.push([
+        finding.paragraph, { true: "met", false: "not met", null: "open" }[finding.met],
+        `${label(t.metric)} ${compared[t.test]} ${said(t.threshold)}`, beside(t.value, t.threshold),
+        { true: "met", false: "not met", null: "open" }[t.met], percent(t.margin),
       ]));
     }
     return rows;
@@ -207,7 +239,7 @@
     const version = result.rule_version;
     more.append(node("p", `ECCN 3A090 on ${result.on}${version ? `, the version of ${version.effective} (${version.source.title})` : ": not yet in force"}. Performance density ${said(density)}.`));
     const rows = testRows(result);
-    if (rows.length) more.append(tableOf("Paragraphs and margins", ["paragraph", "", "test", "value", "", "margin"], rows));
+    if (rows.length) more.append(tableOf("Paragraphs and margins", ["paragraph", "it is", "test", "value", "the test is", "margin"], rows));
     lines("What would flip it, one input at a time", result.flips.map((flip) => {
       const by = flip.change === null ? "" : ` (${percent(flip.change)})`;
       const to = flip.change === null ? said(flip.to) : `${flip.inclusive ? "" : flip.to > flip.from ? "above " : "below "}${said(flip.to)}`;
@@ -223,6 +255,10 @@
     }));
     const beside = result.also.filter((o) => o.met !== null);
     const lawFirst = [...beside.filter((o) => o.layer !== "proposal"), ...beside.filter((o) => o.layer === "proposal")];
+    lines("Contested readings that would change it", result.flags.map((flag) => {
+      const then = flag.paragraphs.length ? `: ${flag.paragraphs.join(", ")}` : "";
+      return `${spelt(flag.reading)} (${flag.says}) → ${words.statuses[flag.status][0]}${then}`;
+    }));
     lines("Beside the classification", lawFirst.map((o) =>
       `${spelt(o.layer)}, ${o.paragraph}: ${o.met ? "met" : "not met"}${o.outcome ? ` – ${o.outcome}` : ""}`));
     const waits = result.also.filter((o) => o.met === null).map((o) => o.paragraph);
@@ -251,15 +287,17 @@
       const y = top + height * (1 - within((Math.log10(tpp) - yLow) / (yHigh - yLow)));
       mark.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)})`);
       mark.removeAttribute("hidden");
+      const box = svg.closest(".wide"); // of a narrow screen, wider than what is seen of it
+      box.scrollLeft = (x * svg.clientWidth) / svg.viewBox.baseVal.width - box.clientWidth / 2;
     }
   }
 
   for (const slider of sliders) {
-    slider.addEventListener("input", () => { fromSlider(slider); start.value = ""; ask(); });
-    field(slider.dataset.for).addEventListener("input", () => { toSlider(slider); start.value = ""; ask(); });
+    slider.addEventListener("input", () => { fromSlider(slider); changed(); });
+    field(slider.dataset.for).addEventListener("input", () => { toSlider(slider); changed(); });
   }
   start.addEventListener("input", () => { fillFrom(start.value); ask(); });
-  for (const radio of form.querySelectorAll("input[name=datacenter]")) radio.addEventListener("input", ask);
+  for (const radio of form.querySelectorAll("input[name=datacenter]")) radio.addEventListener("input", changed);
   field("on").addEventListener("input", ask);
   for (const day of form.querySelectorAll(".day")) {
     day.addEventListener("click", () => { field("on").value = day.dataset.day; ask(); });

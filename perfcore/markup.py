@@ -44,13 +44,19 @@ def join(parts: Iterable[Any], between: str = "") -> Html:
     return Html(escape(between).join(each))
 
 
-def table(caption: Any, head: Sequence[Any], rows: Iterable[Sequence[Any]], right: Iterable[int] = ()) -> Html:
-    """Return a table in a box that scrolls on a narrow screen; the first cell of a row is its heading."""
+def table(
+    caption: Any, head: Sequence[Any], rows: Iterable[Sequence[Any]], right: Iterable[int] = (), name: str = ""
+) -> Html:
+    """Return a table in a box that scrolls on a narrow screen; the first cell of a row is its heading.
+
+    An empty caption or head is left out; ``name`` says what the box holds where the caption does not.
+    """
     flush = set(right)
     top = el("tr", *(el("th", cell, scope="col", class_="n" if at in flush else None) for at, cell in enumerate(head)))
     body = (el("tr", *_cells(row, flush)) for row in rows)
-    whole = el("table", el("caption", caption), el("thead", top), el("tbody", *body))
-    return scrolling(whole, str(caption))
+    said = el("caption", caption) if caption else None
+    whole = el("table", said, el("thead", top) if head else None, el("tbody", *body))
+    return scrolling(whole, name or str(caption))
 
 
 def _cells(row: Sequence[Any], flush: set[int]) -> list[Html]:
