@@ -122,7 +122,7 @@ def load(name_or_path: str | Path, kind: str | None = None) -> Item:
 
 @cache
 def _of_catalogue(path: Path, kind: str) -> Item:
-    """Read a file of the catalogue once: reading takes a third of the time of a question whose plan is given."""
+    """Read a file of the catalogue once: reading takes longer than answering a question whose plan is given."""
     return item_of(read_toml(path), path, kind)
 
 

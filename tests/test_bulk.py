@@ -653,6 +653,14 @@ def test_the_command_says_what_it_takes_a_table_for(tmp_path: Path) -> None:
     assert len(read(tmp_path / "a.csv")) == 1
 
 
+def test_a_notebook_says_how_a_run_ended(tmp_path: Path) -> None:
+    result, _, _ = run(tmp_path, "model,chip,chips,tp,pp\nllama3_8b,h100,8,1,1\nllama3_8b,h2o,8,1,1\n")
+    shown = result._repr_html_()
+    assert "2 questions for train: 1 answered" in shown
+    assert "1 row could not be answered" in shown
+    assert "A model, not a measurement" in shown
+
+
 def test_a_day_is_for_designs_alone(tmp_path: Path) -> None:
     (tmp_path / "q.csv").write_text("model,chip,chips\nllama3_8b,h100,8\n")
     done = command(str(tmp_path / "q.csv"), str(tmp_path / "a.csv"), "--on", "2024-01-01")
