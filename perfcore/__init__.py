@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from perfcore import chips, claims, formulas, models, rules, systems, terms, ufuncs
     from perfcore.batch import check_table
+    from perfcore.bulk.frames import answer_frame
+    from perfcore.bulk.tables import answer_table
     from perfcore.errors import PerfcoreError
     from perfcore.frames import check_frame, chips_frame
     from perfcore.inference import infer
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
     from perfcore.verdict import check
 
 __version__ = "0.1.0"
-__all__ = ["PerfcoreError", "check", "check_frame", "check_table", "chips", "chips_frame", "claims", "formulas"]
-__all__ += ["infer", "match", "models", "roofline", "rules", "systems", "terms", "train", "ufuncs", "validate"]
+__all__ = ["PerfcoreError", "answer_frame", "answer_table", "check", "check_frame", "check_table", "chips"]
+__all__ += ["chips_frame", "claims", "formulas", "infer", "match", "models", "roofline", "rules", "systems"]
+__all__ += ["terms", "train", "ufuncs", "validate"]
 
 _HOMES = {
     "check": "verdict",
@@ -33,6 +36,8 @@ _HOMES = {
     "PerfcoreError": "errors",
 }
 _HOMES |= {
+    "answer_frame": "bulk.frames",
+    "answer_table": "bulk.tables",
     "infer": "inference",
     "match": "stacking",
     "roofline": "rooflines",

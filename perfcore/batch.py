@@ -15,9 +15,10 @@ from perfcore.errors import PerfcoreError
 from perfcore.reader import as_date
 from perfcore.rows import misspelt
 from perfcore.tables import csv_parts, parts
+from perfcore.tables.parquet_join import join
 from perfcore.tables.runs import PARQUET, BatchResult, Progress, assembled, carried_out, join_csv, kept, paths_of
 
-__all__ = ["BatchResult", "check_table"]
+__all__ = ["BatchResult", "check_table", "columns_of"]
 
 Remark = Callable[[str], None] | None
 
@@ -90,10 +91,7 @@ def _csv(
 def _parquet(
     source: Path, target: Path, side: Path, on: date, remark: Remark, how: Any, resume: bool, part_rows: int | None
 ) -> BatchResult:
-    try:
-        from perfcore.tables import parquet_join, parquet_parts
-    except ImportError:
-        raise PerfcoreError(f"{source}: Parquet needs the extra parquet; pip install 'perfcore[parquet]'") from None
+    parquet_parts = _parquet_parts(source)
     folder = parts.folder_of(target)
     layout = parquet_parts.layout_of(source, part_rows)
     _say(remark, layout.columns)
@@ -102,7 +100,29 @@ def _parquet(
         table = parquet_parts.Table(str(source.resolve()), on, folder.resolve(), layout.columns, layout.rows)
         wanted = (place for place in range(len(layout.parts)) if parts.finished(folder, place) is None)
         how(parquet_parts.write_part, ((table, place, *layout.parts[place]) for place in wanted), folder, threads=True)
-        return assembled(folder, target, side, parquet_join.join)
+        return assembled(folder, target, side, join)
+
+
+def columns_of(source: Path) -> tuple[str, ...]:
+    """Return the names of the columns of a table, CSV or Parquet.
+
+    Raises
+    ------
+    PerfcoreError
+        If it cannot be read, or has none.
+    """
+    if source.suffix.lower() not in PARQUET:
+        with csv_parts.reading(source) as rows:
+            return csv_parts.names(source, rows)
+    return tuple(_parquet_parts(source).names(source)[0].names)
+
+
+def _parquet_parts(source: Path) -> Any:
+    try:
+        from perfcore.tables import parquet_parts
+    except ImportError:
+        raise PerfcoreError(f"{source}: Parquet needs the extra parquet; pip install 'perfcore[parquet]'") from None
+    return parquet_parts
 
 
 def _say(remark: Remark, columns: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from perfcore.errors import PerfcoreError
 from perfcore.items import Item, item_of
-from perfcore.reader import SPECS, read_toml
+from perfcore.reader import SPECS, is_file, read_toml
 from perfcore.schema import NETWORK, PROCESS_FACTS, SYSTEM_FACTS
 
 __all__ = ["Item", "find", "from_file", "ids", "load", "normal"]
@@ -99,7 +99,7 @@ def find(name: str, kind: str | None = None) -> str:
     near = [spoken[n] for n in get_close_matches(normal(name), spoken, n=3, cutoff=0.6)]
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     said = "nothing" if kind is None else f"no {kind}"
-    raise PerfcoreError(f"{name!r} is {said} of the catalogue and no file; {hint}(perfcore chips lists them)")
+    raise PerfcoreError(f"{name[:60]!r} is {said} of the catalogue and no file; {hint}(perfcore chips lists them)")
 
 
 def load(name_or_path: str | Path, kind: str | None = None) -> Item:
@@ -117,13 +117,19 @@ def load(name_or_path: str | Path, kind: str | None = None) -> Item:
     if isinstance(name_or_path, Path) or _is_path(text):
         return from_file(Path(text))
     item_id = find(text, kind)
-    return item_of(read_toml(_catalogue_path(item_id)), _catalogue_path(item_id), _heads()[item_id][0])
+    return _of_catalogue(_catalogue_path(item_id), _heads()[item_id][0])
+
+
+@cache
+def _of_catalogue(path: Path, kind: str) -> Item:
+    """Read a file of the catalogue once: reading takes longer than answering a question whose plan is given."""
+    return item_of(read_toml(path), path, kind)
 
 
 def _is_path(text: str) -> bool:
     if text.lower().endswith(_FILE_ENDINGS) or "/" in text or "\\" in text:
         return True
-    return normal(text) not in _names() and Path(text).is_file()
+    return normal(text) not in _names() and is_file(text)
 
 
 def _catalogue_path(item_id: str) -> Path:

@@ -12,7 +12,7 @@ from perfcore.counts import divisors
 from perfcore.formulas.records import Work
 from perfcore.formulas.reliability import best_goodput
 from perfcore.questions import Question, flop_per_step
-from perfcore.searching import search
+from perfcore.searching import fastest
 
 __all__ = ["Cluster", "Point", "Reliability"]
 
@@ -86,12 +86,12 @@ class Cluster:
     def _best(self, chips: int, batch: float) -> Point | None:
         work = Work(self.base.work.seq, batch)
         base = replace(self.base, chips=chips, work=work)
-        found = search(base, chips * base.setting.devices, self.given)
-        if found.best is None:
+        found = fastest(base, chips * base.setting.devices, self.given)
+        if found is None:
             return None
-        question = found.question(base, found.best)
+        question, step_s = found
         kept = self.reliability.goodput(self.nodes(chips))
-        return Point(chips, question, float(found.times[found.best]), kept, self._worth(batch))
+        return Point(chips, question, step_s, kept, self._worth(batch))
 
     def nodes(self, chips: int) -> float:
         """Return the servers that may fail."""

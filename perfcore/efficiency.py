@@ -247,6 +247,7 @@ def _mark(document: Mapping[str, Any], path: str) -> str:
     return max(found)[1] if found else "estimate"
 
 
+@cache
 def shared(mode: str = "fitted") -> Shared:
     """Return what all chips share.
 

@@ -12,7 +12,8 @@ from perfcore.formulas.records import Work
 __all__ = ["MOST_CHIPS", "batches_of", "link_cap", "link_caps", "number_of", "prices_of", "target_of"]
 
 MOST_CHIPS = 10_000_000
-MOST_NUMBER = 1e12  # of a failure rate or a time: above it intervals between failures are no numbers any more
+# Of a failure rate or a time: beyond them intervals between failures, and what follows, are no numbers any more.
+LEAST_NUMBER, MOST_NUMBER = 1e-9, 1e12
 MOST_USD = 1e12
 
 
@@ -41,8 +42,9 @@ def is_number(value: Any) -> bool:
 
 def number_of(name: str, value: Any) -> float:
     """Return a rate or a time that is not negative."""
-    if not is_number(value) or not 0 <= value <= MOST_NUMBER:
-        raise PerfcoreError(f"--{name}: found {value!r}; allowed: a number from 0 to {MOST_NUMBER:g}")
+    if not is_number(value) or not (value == 0 or LEAST_NUMBER <= value <= MOST_NUMBER):
+        allowed = f"0, or a number from {LEAST_NUMBER:g} to {MOST_NUMBER:g}"
+        raise PerfcoreError(f"--{name}: found {value!r}; allowed: {allowed}")
     return float(value)
 
 
@@ -75,8 +77,8 @@ def batches_of(work: Work, critical_batch: Any, batch_slack: Any) -> tuple[float
     larger = [float(round(own * (16 + k) / 16)) for k in range(int(16 * batch_slack + 1e-9) + 1)]
     if critical_batch is None:
         return tuple(sorted(set(larger))) if len(larger) > 1 else ()
-    if not is_number(critical_batch) or not 0 < critical_batch < math.inf:
-        raise PerfcoreError(f"--critical-batch: found {critical_batch!r}; allowed: tokens above 0")
+    if not is_number(critical_batch) or not 1 <= critical_batch < math.inf:
+        raise PerfcoreError(f"--critical-batch: found {critical_batch!r}; allowed: tokens, 1 or more")
     return tuple(sorted({*larger, *(own * 2.0**k for k in range(6))}))
 
 

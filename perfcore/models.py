@@ -13,7 +13,7 @@ from perfcore.chips import normal, spoken_names
 from perfcore.errors import PerfcoreError
 from perfcore.formulas.records import Model
 from perfcore.model_checks import model_problems
-from perfcore.reader import SPECS, read_toml, report
+from perfcore.reader import SPECS, is_file, read_toml, report
 from perfcore.schema import MODEL, problems_of
 
 __all__ = ["ModelFile", "find", "ids", "load", "model_of"]
@@ -123,8 +123,7 @@ def load(name_or_path: str | Path) -> ModelFile:
     """
     text = str(name_or_path)
     if not isinstance(name_or_path, Path) and not _is_path(text):
-        path = SPECS / FOLDER / f"{find(text)}.toml"
-        return model_of(read_toml(path), path)
+        return _of_catalogue(SPECS / FOLDER / f"{find(text)}.toml")
     path = Path(text)
     if text.lower().endswith(".json"):
         from perfcore import huggingface
@@ -134,10 +133,15 @@ def load(name_or_path: str | Path) -> ModelFile:
     return model_of(read_toml(path), path)
 
 
+@cache
+def _of_catalogue(path: Path) -> ModelFile:
+    return model_of(read_toml(path), path)
+
+
 def _is_path(text: str) -> bool:
     if text.lower().endswith(_ENDINGS) or "/" in text or "\\" in text:
         return True
-    return normal(text) not in _names(normal) and Path(text).is_file()
+    return normal(text) not in _names(normal) and is_file(text)
 
 
 def model_of(document: Mapping[str, Any], path: Path, assumptions: tuple[str, ...] = ()) -> ModelFile:

@@ -11,7 +11,6 @@ from perfcore.html_answer import NOT_ADVICE
 from perfcore.html_lines import html_of
 
 if TYPE_CHECKING:
-    from perfcore.batch import BatchResult
     from perfcore.claims import Claim, Judged
     from perfcore.design import DesignSpace
     from perfcore.inference import Inference
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from perfcore.rules import Rule
     from perfcore.stacking import Match
     from perfcore.systems import System
+    from perfcore.tables.runs import BatchResult
     from perfcore.training import Training
     from perfcore.validation import Validation
 
@@ -151,10 +151,9 @@ def system_html(system: "System") -> str:
 
 def batch_html(found: "BatchResult") -> str:
     """Return how a run over a table ended."""
-    from perfcore.cli.batch import ended
-    from perfcore.result import NOTICE
+    from perfcore.cli.batch import ended, notice
 
-    return html_of(ended(found), NOTICE)
+    return html_of(ended(found), notice(found))
 
 
 def measurement_html(found: "Measurement | None", verification: "Verification | None" = None) -> str:

@@ -66,6 +66,18 @@ def read_text(path: Path, wanted: str = "a TOML file") -> str:
         raise PerfcoreError(f"{path}: this is not text in UTF-8; give {wanted}") from None
 
 
+def is_file(name: str) -> bool:
+    """Tell whether a name is that of a file; one that no file can have is none.
+
+    >>> is_file("x" * 5000)
+    False
+    """
+    try:
+        return Path(name).is_file()
+    except OSError:
+        return False
+
+
 def _brief(problem: Exception) -> str:
     return str(problem).split("\n")[0][:160] or type(problem).__name__
 

@@ -4,22 +4,26 @@ import itertools
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perfcore.formulas.records import Plan, Software
+from perfcore.formulas.storage import Storage
 from perfcore.machine import machine_of
 from perfcore.plans import Table, legal_plans
 from perfcore.questions import Question
 
-__all__ = ["Found", "search"]
+__all__ = ["Found", "fastest", "load_loops", "search"]
 
 Floats = NDArray[np.float64]
-SMALL = 64  # plans that plain Python answers sooner than compiled code is loaded
+SMALL = 64  # plans that plain Python answers sooner than compiled code is loaded; loaded, that is always sooner
 CHUNK = 32_768
+STORAGES = tuple(itertools.product((0.0, 1.0), (1.0, 2.0)))  # least of shard and 1, of pp and 2: what is kept differs
+KEPT = 16_384  # searches remembered, about 3 kB each
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,8 @@ def search(
     if count == 0:
         nothing = np.empty(0)
         return Found(table, nothing, nothing, nothing, 0.0)
-    evaluate = _in_python if count <= SMALL else _compiled(progress)
+    loaded = load_loops.cache_info().currsize > 0
+    evaluate = _in_python if count <= SMALL and not loaded else _compiled(progress)
     start = time.perf_counter()
     raw, memory = np.empty(count), np.empty(count)
     chunks = [slice(i, min(i + CHUNK, count)) for i in range(0, count, CHUNK)]
@@ -98,6 +103,39 @@ def search(
     capacity = base.machine().memory_bytes
     times = np.where(memory <= capacity, raw, np.inf)
     return Found(table, raw, times, memory, time.perf_counter() - start)
+
+
+@dataclass(frozen=True)
+class _Searched:
+    """A search, equal to another where every number that it reads is equal."""
+
+    numbers: tuple[Any, ...]
+    base: Question = field(compare=False)
+    ranks: int
+    given: tuple[tuple[str, float], ...]
+
+
+def fastest(base: Question, ranks: int, given: Mapping[str, float]) -> tuple[Question, float] | None:
+    """Return the fastest plan that fits as a question, and its time [s]; None where there is none.
+
+    The last searches are remembered: questions of matching that share a chip, a model and a batch ask for many again.
+    """
+    kept = tuple(_storage(base, shard, stages) for shard, stages in STORAGES)
+    domain = base.setting.system.domain_chips * base.setting.devices
+    numbers = (base.model, base.work, domain, base.machine(), base.soft(), kept)
+    found = _fastest(_Searched(numbers, base, ranks, tuple(sorted(given.items()))))
+    if found is None:
+        return None
+    plan, dealt, step_s = found
+    return replace(base, plan=plan, embedding_layers=dealt), step_s
+
+
+@lru_cache(maxsize=KEPT)
+def _fastest(asked: _Searched) -> tuple[Plan, float, float] | None:
+    found = search(asked.base, asked.ranks, dict(asked.given))
+    if found.best is None:
+        return None
+    return found.table.plan(found.best), float(found.table.dealt[found.best]), float(found.times[found.best])
 
 
 def _in_python(base: Question, table: Table, part: slice, raw: Floats, memory: Floats) -> None:
@@ -119,9 +157,7 @@ def _compiled(progress: Callable[[str], None] | None) -> Callable[..., None]:
 
     if progress and kernels.is_cold():
         progress("compiling the search; once for each version, a few seconds")
-    from perfcore.kernels import search as loops
-
-    _warm(kernels, loops)
+    loops = load_loops()
     if progress:
         progress("")
 
@@ -154,24 +190,31 @@ def _fill_by_storage(
     """Fill costs and memory; what a software keeps may depend on sharding and the pipeline, so a group at a time."""
     shard_column, pp_column = _columns("shard", "pp")
     shards, pipes = np.minimum(plans[:, shard_column], 1.0), np.minimum(plans[:, pp_column], 2.0)
-    for shard, stages in itertools.product((0.0, 1.0), (1.0, 2.0)):
+    for shard, stages in STORAGES:
         rows = np.flatnonzero((shards == shard) & (pipes == stages))
         if not len(rows):
             continue
-        plan = base.plan._replace(shard=shard, pp=stages)
-        kept = replace(base, plan=plan, embedding_layers=0.0).storage()
+        kept = _storage(base, shard, stages)
         some, mine = np.empty((len(costs), len(rows))), np.empty(len(rows))
         loops.fill(base.model, base.work, machine, soft, kept, plans[rows], dealt[rows], some, mine)
         costs[:, rows], memory[rows] = some, mine
 
 
-def _warm(kernels: Any, loops: Any) -> None:
-    """Run the loops once on nothing, so that loading or compiling is not counted as searching."""
+def _storage(base: Question, shard: float, stages: float) -> Storage:
+    plan = base.plan._replace(shard=shard, pp=stages)
+    return replace(base, plan=plan, embedding_layers=0.0).storage()
+
+
+@cache
+def load_loops() -> Any:
+    """Load or compile the loops, and run them once on nothing, so that this is not counted as searching."""
+    from perfcore import kernels
     from perfcore.formulas.records import Machine, Model, Work
-    from perfcore.formulas.storage import Storage
+    from perfcore.kernels import search as loops
 
     one = np.ones(0)
     records = [kind(*(1.0,) * len(kind._fields)) for kind in (Model, Work, Machine, Software, Storage)]
     plans = np.ones((0, len(Plan._fields)))
     kernels.ready(loops.fill, *records, plans, one, np.ones((len(loops.COSTS), 0)), one.copy())
     kernels.ready(loops.times, one, one, one, one.copy(), np.ones((len(loops.COSTS), 0)), np.inf, 1.0, 1.0, one.copy())
+    return loops

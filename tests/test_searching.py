@@ -23,7 +23,7 @@ from perfcore.machine import Setting
 from perfcore.plans import Table, legal_plans
 from perfcore.questions import Question
 from perfcore.refusals import impossible
-from perfcore.searching import SMALL, Found, search
+from perfcore.searching import SMALL, Found, fastest, search
 
 FIRST = Plan(*(1.0,) * 8, 0.0, 1.0, *(0.0,) * 7)
 
@@ -153,11 +153,23 @@ def test_threads_change_nothing(name: str, threads: int, monkeypatch: pytest.Mon
 def test_few_plans_are_answered_in_python_alike(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     base = question(*CASES[name])
     monkeypatch.setattr(searching, "SMALL", len(searched(name).table))
+    searching.load_loops.cache_clear()  # as in a process that has just started
     monkeypatch.setattr(searching, "_compiled", lambda progress: pytest.fail("compiled code was asked for"))
     small = search(base, ranks(base), {})
     assert small.raw.tobytes() == searched(name).raw.tobytes()
     assert small.memory.tobytes() == searched(name).memory.tobytes()
     assert small.best == searched(name).best
+
+
+def test_few_plans_are_answered_by_loops_that_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = question("gpt3_1.3b", "a100", 1, 2, 2048)
+    searching.load_loops.cache_clear()
+    plain = search(base, 1, {})
+    searching.load_loops()
+    monkeypatch.setattr(searching, "_in_python", lambda *_: pytest.fail("plain Python was asked for"))
+    loaded = search(base, 1, {})
+    assert len(plain.table) == 6  # micro-batch 1 or 2, three ways to recompute
+    assert (loaded.raw.tobytes(), loaded.memory.tobytes()) == (plain.raw.tobytes(), plain.memory.tobytes())
 
 
 def test_few_plans_need_no_numba() -> None:
@@ -346,3 +358,51 @@ def test_an_error_of_the_loop_itself_is_not_hidden() -> None:
         patch.setattr(kernels, "_forget", lambda: None)
         with pytest.raises(ZeroDivisionError):
             kernels.ready(wrong)
+
+
+def others() -> dict[str, tuple[Question, Question, dict[str, float]]]:
+    """Questions that differ in one thing alone, and what is given of the second one's plan."""
+    first = question("llama3_8b", "h100", 16, 16, 4096)
+    half = question("gpt3_6.7b", "v100", 8, 16, 2048, "fp16", "megatron_deepspeed_2022")
+    setting = first.setting
+    return {
+        "model": (first, replace(first, model=first.model._replace(vocab=2.0 * first.model.vocab)), {}),
+        "batch": (first, replace(first, work=first.work._replace(global_batch=32.0)), {}),
+        "sequence": (first, replace(first, work=first.work._replace(seq=8192.0)), {}),
+        "chips": (first, replace(first, chips=8), {}),
+        "chip": (first, replace(first, setting=replace(setting, chip=chips.load("h20"))), {}),
+        "system": (first, replace(first, setting=replace(setting, system=systems.load("dgx a100"))), {}),
+        "8 bit": (first, replace(first, setting=replace(setting, precision=precisions.find("fp8"))), {}),
+        "stored": (half, replace(half, setting=replace(half.setting, precision=precisions.find("bf16"))), {}),
+        "end": (first, replace(first, setting=replace(setting, chip=_wide(setting.chip), end="low")), {}),
+        "local steps": (first, replace(first, gradient_bytes=0.1), {}),
+        "overlap": (first, replace(first, tensor_overlap=0.0), {"tp": 4.0}),
+        "given": (first, first, {"tp": 8.0}),
+    }
+
+
+def _wide(chip: chips.Item) -> chips.Item:
+    memory = {**chip.document["memory"], "bandwidth_gb_s": {"low": 2000, "high": 4000}}
+    return replace(chip, document={**chip.document, "memory": memory})
+
+
+@pytest.mark.parametrize("name", others())
+def test_what_is_remembered_is_of_the_same_question(name: str) -> None:
+    first, second, given_too = others()[name]
+    searching._fastest.cache_clear()
+    before = fastest(first, ranks(first), {})
+    for _ in range(2):  # found anew, then remembered
+        found = search(second, ranks(second), given_too)
+        assert found.best is not None
+        expected = (found.question(second, found.best), float(found.times[found.best]))
+        assert fastest(second, ranks(second), given_too) == expected
+    assert before is not None
+    assert before[1] != expected[1]
+    assert (searching._fastest.cache_info().misses, searching._fastest.cache_info().hits) == (2, 1)
+
+
+def test_that_no_plan_fits_is_remembered_too() -> None:
+    base = question(*CASES["too big"])
+    searching._fastest.cache_clear()
+    assert fastest(base, ranks(base), {}) is fastest(base, ranks(base), {}) is None
+    assert searching._fastest.cache_info().misses == 1

@@ -16,7 +16,7 @@ COMMANDS = {
     "chips": "List the catalogue, or show one entry with every source.",
     "rules": "List the rules, or read one.",
     "models": "List the language models, or show one with every source.",
-    "batch": "Check a table of designs.",
+    "batch": "Check a table of designs, or answer a table of questions.",
     "roofline": "Show ridge points, levels of memory, and a model's operations under them.",
     "train": "Predict a training step on N chips; search the plan.",
     "infer": "Predict serving on N chips: first token, time per token, throughput, memory.",
@@ -67,6 +67,7 @@ def _main() -> None:
     perfcore rules us_eccn_3a090            the law as perfcore reads it
     perfcore models llama3_70b              a language model: its shape, parameters and operations
     perfcore batch designs.csv verdicts.csv --on 2024-01-01
+    perfcore batch questions.csv answers.csv        a table of questions for train, infer or match
     perfcore roofline h100 h20 --model llama3_70b
     perfcore train llama3_405b --chip h100 --chips 16384 --global-batch 2048 --seq 8192
     perfcore infer llama3_70b --chip h20 --chips 8 --precision fp8

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal, Inexact
@@ -69,11 +69,22 @@ def checked(where: str, columns: list[str]) -> None:
     if doubled:
         raise PerfcoreError(f"{where}: column {doubled[0]!r} stands twice")
     if not known:
-        near = "".join(suggestion(name, INPUTS) for name in columns)
+        near = "".join(suggestion(name, INPUTS) for name in columns) + separated(columns)
         raise PerfcoreError(
             f"{where}: no column perfcore knows{near}; the columns are {', '.join(NUMBERS)}, datacenter, "
-            "peak_dense_<format>_tflops"
+            "peak_dense_<format>_tflops; docs/batch.md says which make a question"
         )
+
+
+def separated(columns: Sequence[str]) -> str:
+    """Return a hint where the columns of a table are separated by something else than commas.
+
+    >>> separated(["tpp;datacenter"]), separated(["tpp"])
+    ('; its first line looks separated by ;, not by commas', '')
+    """
+    mark = next((mark for mark in (";", "\t", "|") if len(columns) == 1 and mark in columns[0]), "")
+    shown = {"\t": "tabs"}.get(mark, mark)
+    return f"; its first line looks separated by {shown}, not by commas" if mark else ""
 
 
 def head(columns: tuple[str, ...]) -> str:
@@ -92,8 +103,8 @@ def _spans(columns: tuple[str, ...]) -> bool:
 
 
 def tasks(
-    table: Table, rows: Any, wanted: Callable[[int], bool], size: int = ROWS
-) -> Iterator[tuple[Table, int, int, list[list[str]], list[int]]]:
+    table: Any, rows: Any, wanted: Callable[[int], bool], size: int = ROWS
+) -> Iterator[tuple[Any, int, int, list[list[str]], list[int]]]:
     """Read the rows of a table into tasks; those of parts that are not wanted are read over."""
     number, first = 0, 1
     several: list[list[str]] = []

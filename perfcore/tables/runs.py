@@ -25,13 +25,14 @@ Progress = Callable[[int], None] | None
 
 @dataclass(frozen=True)
 class BatchResult:
-    """How a run over a table ended; ``counts`` is the number of rows by status."""
+    """How a run over a table ended; ``counts`` is the number of rows by status, ``asked`` the kind of its rows."""
 
     rows: int
     errors: int
     counts: Mapping[str, int]
     output: Path
     error_file: Path | None
+    asked: str = "designs"
 
     def _repr_html_(self) -> str:
         from perfcore.notebook import batch_html

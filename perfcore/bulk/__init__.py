@@ -1,0 +1,1 @@
+"""Tables of questions for train, infer and match: a row in, an answer out, the same as asked one at a time."""
