@@ -104,23 +104,29 @@ def _windowed(pool: Executor, work: Work, tasks: Iterable[Task], window: int) ->
 def on_cluster(work: Work, tasks: Iterable[Task], scheduler: str) -> Iterator[Summary]:
     """Do tasks on a Dask cluster; one whose worker dies is done again by another."""
     client = _client(scheduler)
+    levels = _quiet()
     try:
         yield from _flown(client, work, tasks)
     except (OSError, CancelledError) as problem:
         # What a worker says of its disk has a number; what Dask says of a connection has none, or is of these kinds.
         if getattr(problem, "errno", None) and not isinstance(problem, ConnectionError | TimeoutError):
             raise
-        _quiet()
+        levels.clear()  # what is left of the connection goes on complaining
         said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise UnfinishedError(f"--scheduler {scheduler}: the cluster was lost: {said}; run again") from None
     finally:
         client.close()
+        for logger, level in levels.items():
+            logger.setLevel(level)
 
 
-def _quiet() -> None:
-    """Say nothing more about a cluster that was lost: the one line says it."""
-    for name in ("distributed.client", "distributed.utils", "distributed.core", "distributed.batched"):
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+def _quiet() -> dict[logging.Logger, int]:
+    """Have Dask say nothing of a connection that is lost, which one line says; return its loggers as they were."""
+    names = ("distributed.client", "distributed.utils", "distributed.core", "distributed.batched")
+    levels = {logger: logger.level for logger in map(logging.getLogger, names)}
+    for logger in levels:
+        logger.setLevel(logging.CRITICAL + 1)
+    return levels
 
 
 def _client(scheduler: str) -> Any:
