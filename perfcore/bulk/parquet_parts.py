@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -16,7 +17,7 @@ from perfcore.bulk.answers import answered, prepared
 from perfcore.bulk.csv_parts import ANSWERED
 from perfcore.bulk.kinds import KINDS, NUMBER, TEXT, WHOLE, YES_NO, carried
 from perfcore.tables.csv_parts import stored
-from perfcore.tables.parquet_columns import checked_type, texts_of
+from perfcore.tables.parquet_columns import checked_type, picked, texts_of
 from perfcore.tables.parquet_parts import broken, names, opened
 from perfcore.tables.parts import Summary, finish, part_file, whole
 
@@ -70,7 +71,7 @@ def write_part(
         made += [answer.values] if good[-1] else []
         if progress:
             progress(row)
-    files = {".parquet": _stored(table, number, part.filter(pa.array(good, pa.bool_())), made)}
+    files = {".parquet": _stored(table, number, _answered(part, good), made)}
     if wrong:
         files[".errors.csv"] = stored(table.folder, number, ".errors.csv", wrong)
     summary = Summary(count, good.count(False), {ANSWERED: len(made)} if made else {})
@@ -95,6 +96,14 @@ def _rows(table: Table, start: int, count: int) -> tuple[Any, list[list[str]]]:
         raise broken(table.source, problem) from None
     known = part.select([name for name in table.columns if name in KINDS[table.kind].columns])
     return part, texts_of(known)
+
+
+def _answered(part: Any, good: list[bool]) -> Any:
+    """Return the rows that have an answer."""
+    if all(good):
+        return part
+    marked = np.array(good)
+    return pa.Table.from_arrays([picked(each.combine_chunks(), marked) for each in part.columns], schema=part.schema)
 
 
 def _stored(table: Table, number: int, part: Any, made: list[dict[str, Any]]) -> int:

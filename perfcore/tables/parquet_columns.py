@@ -118,8 +118,21 @@ def _facts(column: Any) -> tuple[NDArray[np.int8], Rows | None]:
 
 def cells_of(batch: Any, rows: Iterable[int]) -> tuple[list[str], list[list[str]]]:
     """Return the known columns and, of some rows, their cells as text: numbers as the shortest decimal."""
-    taken = batch.select([name for name in batch.schema.names if name in INPUTS]).take(pa.array(rows, pa.int64()))
-    return taken.schema.names, texts_of(taken)
+    names, places = [name for name in batch.schema.names if name in INPUTS], pa.array(rows, pa.int64())
+    columns = [batch.column(name) for name in names]
+    # Arrow takes no rows out of views of text.
+    plain = [each.cast(pa.string()) if pa.types.is_string_view(each.type) else each for each in columns]
+    return names, texts_of(pa.record_batch([each.take(places) for each in plain], names=names))
+
+
+def picked(column: Any, good: Rows) -> Any:
+    """Return the marked rows of a column; where Arrow has no filter for its type (views), stretch by stretch."""
+    try:
+        return column.filter(pa.array(good))
+    except pa.ArrowNotImplementedError:
+        ends = np.flatnonzero(np.diff(good, prepend=False, append=False)).tolist()
+        stretches = [column.slice(first, last - first) for first, last in zip(ends[::2], ends[1::2], strict=True)]
+        return pa.concat_arrays(stretches) if stretches else column.slice(0, 0)
 
 
 def texts_of(batch: Any) -> list[list[str]]:

@@ -20,7 +20,7 @@ from perfcore.rules import THE_RULE
 from perfcore.tables.csv_parts import carried, checked, stored
 from perfcore.tables.decisions import FEW_ROWS, exact_rows, law_on, sets_of, undecided
 from perfcore.tables.designs import Decided, Floats, decide
-from perfcore.tables.parquet_columns import cells_of, checked_type, designs_of, spans
+from perfcore.tables.parquet_columns import cells_of, checked_type, designs_of, picked, spans
 from perfcore.tables.parts import Summary, finish, part_file, rules_hash, whole
 
 # Rows of a part and of a batch within it: so many that calls cost nothing beside the work, so few that the columns of
@@ -176,7 +176,8 @@ def _verdicts(table: Table, schema: Any, batch: Any, first: int) -> tuple[Any, l
     codes = decided.codes[good]
     width = len(answers.paragraphs)
     status, met = (codes >> width).astype(np.int8), (codes & ((1 << width) - 1)).astype(np.int8)
-    arrays = [_kept(batch.column(table.columns[place]), good, wrong) for place in carried(table.columns)]
+    columns = [batch.column(table.columns[place]) for place in carried(table.columns)]
+    arrays = [picked(column, good) for column in columns] if wrong else columns
     tpp, dense = (_points(ends, good) for ends in (decided.tpp, decided.density))
     arrays += [tpp, dense, _coded(status, STATUSES), _coded(met, sets_of(answers))]
     if spans(table.columns):
@@ -201,7 +202,3 @@ def _numbers(numbers: Floats) -> Any:
 
 def _coded(places: Any, words: Iterable[str]) -> Any:
     return pa.DictionaryArray.from_arrays(pa.array(places), pa.array(list(words), pa.string()))
-
-
-def _kept(column: Any, good: Any, wrong: list[Any]) -> Any:
-    return column.filter(pa.array(good)) if wrong else column
