@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perfcore import check_table
+from perfcore import answer_table, check_table
 from perfcore.errors import PerfcoreError
 
 ON = "2024-01-01"
@@ -184,6 +184,80 @@ def test_the_output_is_the_input(tmp_path: Path, make: Callable[[Path], Path], h
 
 
 @pytest.mark.parametrize("make", [a_table, a_parquet])
+def test_an_input_that_is_replaced_while_it_is_read(tmp_path: Path, make: Callable[..., Path]) -> None:
+    """Parts of Parquet are read one after the other by name, so the rows of two tables would stand in one output."""
+    source = make(tmp_path, 6000)
+    target = source.with_stem("out")
+    (tmp_path / "other").mkdir()
+    other, told = make(tmp_path / "other", 6000), iter(range(10))
+
+    def replaced(_: int) -> None:
+        if next(told) == 0:
+            os.replace(other, source)
+
+    said = in_one_line(lambda: check_table(source, target, ON, replaced, part_rows=2000, workers=1))
+    assert said == f"{source}: changed while it was read; nothing is written, start again"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["other", source.name])
+
+
+def test_questions_that_are_replaced_while_they_are_read(tmp_path: Path) -> None:
+    source = tmp_path / "asked.csv"
+    source.write_text("model,chip,chips,batch\n" + "llama3_8b,h100,1,1\n" * 3)
+
+    def appended(_: int) -> None:
+        with source.open("a") as file:
+            file.write("llama3_8b,h100,1,2\n")
+
+    assert "changed while it was read" in in_one_line(
+        lambda: answer_table(source, tmp_path / "out.csv", None, appended)
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["asked.csv"]
+
+
+def test_a_folder_with_a_manifest_and_more_is_not_ours(tmp_path: Path) -> None:
+    """manifest.json is a name that others use too; what else stands beside it was deleted."""
+    folder = tmp_path / "out.csv.parts"
+    folder.mkdir()
+    for name in ("manifest.json", "thesis.txt"):
+        (folder / name).write_text("{}")
+    assert "is in the way" in in_one_line(lambda: check_table(a_table(tmp_path), tmp_path / "out.csv", ON))
+    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "thesis.txt"]
+
+
+def test_an_input_among_the_parts_of_the_output(tmp_path: Path) -> None:
+    folder = tmp_path / "out.csv.parts"
+    folder.mkdir()
+    (folder / "manifest.json").write_text("{}")
+    source = a_table(tmp_path).rename(folder / "00000000.csv")
+    said = in_one_line(lambda: check_table(source, tmp_path / "out.csv", ON))
+    assert said == f"{source}: stands in {folder}, where the parts of the output go; give another output"
+    assert source.exists()
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "00000000.json"])
+@pytest.mark.parametrize("text", ["[]", "null", "1", "{}", '{"files": []}', '{"files": {}}', '{"rows', ""])
+def test_what_a_run_never_wrote_among_its_parts(tmp_path: Path, name: str, text: str) -> None:
+    """A manifest of another kind is refused; a part without its record is made again."""
+    source, target = a_table(tmp_path, 40), tmp_path / "out.csv"
+    check_table(source, tmp_path / "calm.csv", ON, part_rows=10)
+
+    def stopped(rows: int) -> None:
+        if rows == 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check_table(source, target, ON, stopped, part_rows=10)
+    (tmp_path / "out.csv.parts" / name).write_text(text)
+    if name == "manifest.json":
+        assert "start again without --resume" in in_one_line(
+            lambda: check_table(source, target, ON, part_rows=10, resume=True)
+        )
+        return
+    check_table(source, target, ON, part_rows=10, resume=True)
+    assert target.read_bytes() == (tmp_path / "calm.csv").read_bytes()
+
+
+@pytest.mark.parametrize("make", [a_table, a_parquet])
 def test_a_folder_that_cannot_be_written(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     """/proc takes no file from anybody, root either."""
     if not Path("/proc/self").is_dir():
@@ -277,7 +351,7 @@ def test_an_interrupt_while_worker_processes_start(tmp_path: Path) -> None:
 
 LOST = """
 import os, signal, sys
-from perfcore import check_table
+from perfcore import answer_table, check_table
 from perfcore.errors import PerfcoreError
 def kill(rows):
     if rows > 3000:

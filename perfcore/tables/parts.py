@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from perfcore.tables.lock import LOCK
 
 MANIFEST = "manifest.json"
 ENDING = ".parts"
+# What a run writes there. Names that start with a point are its lock, what it is writing, and what systems leave.
+_OURS = re.compile(r"manifest\.json|[0-9]{8,}\.(?:json|csv|parquet|errors\.csv)|\..*")
 
 
 class Summary(NamedTuple):
@@ -52,6 +55,19 @@ def manifest_of(source: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def unchanged(folder: Path) -> None:
+    """Refuse parts of an input that is no longer what it was when the run started: some may be of what stood before.
+
+    What is no file, such as a pipe, has no such time; and of what is deleted no part can be of anything else.
+    """
+    given = json.loads((folder / MANIFEST).read_bytes())["input"]
+    source = Path(given["name"])
+    with contextlib.suppress(OSError):
+        stat = source.stat()
+        if source.is_file() and (stat.st_size, stat.st_mtime_ns) != (given["size"], given["mtime_ns"]):
+            raise PerfcoreError(f"{source}: changed while it was read; nothing is written, start again")
+
+
 def checked_place(folder: Path) -> None:
     """Refuse a folder that is in the way: one that holds anything else than parts of a run."""
     if folder.is_symlink() or (folder.exists() and not _is_ours(folder)):
@@ -78,7 +94,8 @@ def _is_ours(folder: Path) -> bool:
     """Whether a folder holds parts of a run, or is that of a run killed at its start or its end."""
     if not folder.is_dir():
         return not folder.exists()  # another run has just deleted it
-    return any((folder / name).is_file() for name in (MANIFEST, LOCK)) or not any(folder.iterdir())
+    held = [path.name for path in folder.iterdir()]
+    return not held or (any((folder / name).is_file() for name in (MANIFEST, LOCK)) and all(map(_OURS.fullmatch, held)))
 
 
 def _same(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -86,6 +103,7 @@ def _same(folder: Path, manifest: Mapping[str, Any]) -> None:
         found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         found = {}
+    found = found if isinstance(found, dict) else {}
     for key, value in manifest.items():
         if found.get(key) != value:
             what = {"perfcore": "another version of perfcore", "rules": "other rules", "input": "another input"}
@@ -127,11 +145,10 @@ def finished(folder: Path, number: int) -> Summary | None:
     try:
         said = json.loads(part_file(folder, number, ".json").read_bytes())
         sizes = {ending: part_file(folder, number, ending).stat().st_size for ending in said["files"]}
-    except (OSError, ValueError):
+        summary = Summary(said["rows"], said["errors"], said["counts"])
+    except (OSError, ValueError, LookupError, TypeError):  # cut short, or nothing that a run has written
         return None
-    if sizes != said["files"]:
-        return None
-    return Summary(said["rows"], said["errors"], said["counts"])
+    return summary if sizes == said["files"] else None
 
 
 def count_finished(folder: Path) -> int:

@@ -68,6 +68,9 @@ def _refuse(source: Path, target: Path, side: Path) -> None:
             raise PerfcoreError(f"{path}: {what} would not be a plain file; give another name")
         if not path.parent.is_dir():
             raise PerfcoreError(f"{path}: there is no folder {path.parent}; make it, or give another name")
+    folder = parts.folder_of(target)
+    if Path(os.path.realpath(folder)) in Path(os.path.realpath(source)).parents:
+        raise PerfcoreError(f"{source}: stands in {folder}, where the parts of the output go; give another output")
     if side.exists() and not _is_ours(side):
         raise PerfcoreError(f"{side}: is in the way of the side file of row errors; move it, or give another output")
 
@@ -122,7 +125,7 @@ def carried_out(
     progress: Progress,
     threads: bool = False,
 ) -> None:
-    """Do the tasks of a run."""
+    """Do the tasks of a run, of one and the same input."""
     before = sum(summary.rows for summary in _summaries(folder))
     if scheduler is not None:
         results = work.on_cluster(one, tasks, scheduler)
@@ -136,6 +139,7 @@ def carried_out(
         before += summary.rows
         if progress:
             progress(before)
+    parts.unchanged(folder)
 
 
 def _summaries(folder: Path) -> Iterator[Summary]:
