@@ -58,6 +58,10 @@ def read_text(path: Path, wanted: str = "a TOML file") -> str:
             raise PerfcoreError(f"{path}: found more than {LARGEST_FILE:,} bytes; allowed: a spec file of at most that")
     except OSError as problem:
         raise PerfcoreError(f"{path}: cannot be read: {problem.strerror or problem}") from None
+    except PerfcoreError:
+        raise
+    except ValueError:  # a zero byte, or half a character of UTF-16
+        raise PerfcoreError(f"{str(path)[:60]!r} is a name that no file can have; give {wanted}") from None
     if not raw.strip():
         raise PerfcoreError(f"{path}: the file is empty; specs/README.md shows what a file holds")
     try:

@@ -399,6 +399,18 @@ def test_whatever_a_row_holds_it_is_an_answer_or_a_reason(kind: str) -> None:
     assert 60 < answered < 540
 
 
+@pytest.mark.parametrize("column", ["model", "chip", "system"])
+@pytest.mark.parametrize("cell", ["x\0.toml", "a/\0", "\ud800.toml", "\ud800/y.json"])
+def test_names_that_no_file_can_have(column: str, cell: str) -> None:
+    """Of a whole table such a cell was the end."""
+    row = {"model": "llama3_8b", "chip": "h100", "system": "", "chips": "8", column: cell}
+    values, wrong = answers.answered("train", list(row), list(row.values()))
+    assert not values
+    assert wrong == [
+        (column, cell, f"{cell!r} is a name that no file can have; give {wrong[0].wrong.split('; give ')[1]}")
+    ]
+
+
 def test_numbers_mean_the_decimal_that_is_written(tmp_path: Path) -> None:
     """As pandas writes whole numbers beside empty cells, and as designs may be written."""
     text = "id,model,chip,chips,tp,pp\na,llama3_8b,h100,8.0,1,1\nb,llama3_8b,h100,0.8e1,1.0, 1 \n"
@@ -608,6 +620,26 @@ def test_frames_of_objects_say_what_those_of_numbers_say() -> None:
     objects = perfcore.answer_frame(pd.DataFrame({**asked, **mixed}, dtype=object))
     assert objects["error"].isna().all()
     assert objects["days"].tolist() == plain["days"].tolist()
+
+
+@pytest.mark.parametrize("kind", ["float32", "Float32", "float[pyarrow]"])
+def test_short_floats_of_a_frame_are_the_decimals_that_print_them(kind: str, tmp_path: Path) -> None:
+    """123,456,790 tokens are 333,667 steps of 370; a float of 4 bytes that prints so is 123,456,792 as one of 8."""
+    pytest.importorskip("pyarrow")
+    import pandas as pd
+
+    asked = pd.DataFrame({"model": ["llama3_8b"] * 2, "chip": ["h100"] * 2, "global_batch": [10] * 2, "seq": [37] * 2})
+    asked = asked.assign(
+        tp=8, pp=1, chips=pd.Series([8, 8], dtype=kind), tokens=pd.Series([123456790.0, None], dtype=kind)
+    )
+    assert float(asked["tokens"].iloc[0]) == 123456792
+    found = perfcore.answer_frame(asked)
+    step_s = found["step_time_s"].iloc[0]
+    assert found["days"].iloc[0] == pytest.approx(333_667 * step_s / 86_400, rel=1e-7)
+    assert found["days"].isna().tolist() == [False, True]
+    asked.to_parquet(tmp_path / "in.parquet")
+    perfcore.answer_table(tmp_path / "in.parquet", tmp_path / "out.parquet")
+    assert found["days"].iloc[0] == pd.read_parquet(tmp_path / "out.parquet")["days"].iloc[0]
 
 
 def test_a_frame_warns_of_columns_that_look_misspelt() -> None:

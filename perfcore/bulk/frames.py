@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from perfcore.bulk.answers import Answer, answered, prepared
@@ -80,8 +81,16 @@ def _checked(frame: Any, kind: str | None) -> str:
 def _answers(frame: pd.DataFrame, kind: str) -> list[Answer]:
     prepared(kind, len(frame))
     names = [name for name in frame.columns if name in KINDS[kind].columns]
-    rows = zip(*(map(_cell, frame[name].tolist()) for name in names), strict=True)
+    rows = zip(*(map(_cell, _values(frame[name])) for name in names), strict=True)
     return [answered(kind, names, list(row)) for row in rows]
+
+
+def _values(series: Any) -> list[Any]:
+    """Return the values of a column; a short float means the decimal that prints it, as in Parquet."""
+    size = getattr(series.dtype, "itemsize", 8)
+    if getattr(series.dtype, "kind", "O") == "f" and size < 8:
+        return list(series.to_numpy(dtype=f"f{size}", na_value=np.nan))
+    return list(series.tolist())
 
 
 def _cell(value: Any) -> str:

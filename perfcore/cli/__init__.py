@@ -102,7 +102,8 @@ def main(prog_name: str | None = None) -> None:
         _forget_stdout()
         code = 0
     except OSError as problem:
-        code = _say([f"cannot write or read: {problem.strerror or problem}"])
+        where = f"{problem.filename}: " if problem.filename else ""
+        code = _say([f"{where}cannot write or read: {problem.strerror or problem}"])
         _forget_stdout()
     sys.exit(code)
 
