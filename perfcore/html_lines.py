@@ -24,10 +24,11 @@ STYLE = """
 .perfcore summary{cursor:pointer}
 .perfcore .wide{overflow:auto;max-height:44em;margin:.3em 0}
 .perfcore table{border-collapse:collapse;margin:0;color:inherit}
-div.perfcore .wide th,div.perfcore .wide td{text-align:left;vertical-align:top;padding:.15em .7em .15em 0;color:inherit}
-div.perfcore .wide th,div.perfcore .wide td{border:0;border-bottom:1px solid #8885;white-space:normal;max-width:40em}
-div.perfcore .wide tbody th{font-weight:inherit;white-space:nowrap}
-div.perfcore .wide .n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
+.perfcore .wide table th,.perfcore .wide table td{text-align:left;vertical-align:top;color:inherit}
+.perfcore .wide table th,.perfcore .wide table td{padding:.15em .7em .15em 0;white-space:normal;max-width:40em}
+.perfcore .wide table th,.perfcore .wide table td{border:0;border-bottom:1px solid #8885}
+.perfcore .wide table tbody th{font-weight:inherit;white-space:nowrap}
+.perfcore .wide table .n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 @media print{.perfcore .wide{max-height:none}}
 """
 
