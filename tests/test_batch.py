@@ -2,7 +2,9 @@
 
 import csv
 import random
+import sys
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -298,7 +300,6 @@ def test_thousand_separators_are_row_errors(tmp_path: Path) -> None:
 def test_a_disk_that_is_full(tmp_path: Path, name: str) -> None:
     """A limit on the size of files stands for a full disk."""
     import subprocess
-    import sys
 
     if name == "in.csv":
         (tmp_path / name).write_text("design,tpp\n" + "a design of mine,4800\n" * 20_000)
@@ -322,10 +323,36 @@ def test_a_disk_that_is_full(tmp_path: Path, name: str) -> None:
 
 def test_a_table_of_text_needs_neither_numpy_nor_pyarrow(tmp_path: Path) -> None:
     import subprocess
-    import sys
 
     (tmp_path / "in.csv").write_text("tpp\n" + "4800\n" * 30_000)
     code = "import sys; from perfcore import check_table; check_table(*sys.argv[1:], '2024-01-01')\n"
     code += "print([m for m in ('numpy', 'numba', 'pandas', 'pyarrow', 'distributed') if m in sys.modules])"
     command = [sys.executable, "-c", code, str(tmp_path / "in.csv"), str(tmp_path / "out.csv")]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_threads_do_not_see_each_others_rounding() -> None:
+    """A worker of a cluster has several threads: 1/3 written by one must not take 0.125/8 of another for rounded."""
+    import threading
+
+    from perfcore.tables.plain_rows import quotient
+
+    cases = {(Decimal(1), Decimal(3)): "0.3333333333333333", (Decimal(2), Decimal(7)): "0.2857142857142857"}
+    cases[Decimal("0.123456789012345678"), Decimal(8)] = "0.01543209862654320975"
+    wrong: list[str] = []
+
+    def divide() -> None:
+        for _ in range(20_000):
+            wrong.extend(found for pair, said in cases.items() if (found := quotient(*pair)) != said)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=divide) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert wrong == []

@@ -20,7 +20,7 @@ from perfcore.regions import DENSITY, density
 from perfcore.rows import ENDS, INPUTS, NUMBERS, RESULTS, read_row
 from perfcore.rules import THE_RULE, Version, load
 from perfcore.tables.parts import Summary, finish, part_file, whole
-from perfcore.tables.plain_rows import EXACT, decider
+from perfcore.tables.plain_rows import EXACT, UNROUNDED, decider
 
 ERRORS = ("row", "line", "column", "found", "error")
 ROWS = 100_000
@@ -220,7 +220,8 @@ def _end(number: Fraction | None) -> str:
         return ""
     if number.denominator == 1:
         return str(number.numerator)
-    decimal = EXACT.divide(Decimal(number.numerator), Decimal(number.denominator))
-    exact_ = not EXACT.flags[Inexact]
-    EXACT.clear_flags()
-    return format(decimal.normalize(EXACT), "f") if exact_ else repr(float(number))
+    try:
+        decimal = UNROUNDED.divide(Decimal(number.numerator), Decimal(number.denominator))
+    except Inexact:
+        return repr(float(number))
+    return format(decimal.normalize(EXACT), "f")

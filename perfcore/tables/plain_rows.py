@@ -13,6 +13,8 @@ from perfcore.rows import ENDS, INPUTS, UNKNOWN_CELLS, YES_NO
 from perfcore.schema import MOST_DIGITS, SMALLEST_NUMBER
 
 EXACT = Context(prec=MOST_DIGITS + 10)
+# Raises where it would round: threads share a context, and with it the flags of what another has just done.
+UNROUNDED = Context(prec=MOST_DIGITS + 10, traps=[Inexact])
 # Numbers of so few digits are never too large, and their products fit the context.
 PLAIN = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,18})?")
 AREA = "applicable_die_area_mm2"
@@ -70,10 +72,10 @@ def quotient(above: Decimal, below: Decimal) -> str:
     >>> quotient(Decimal(2368), Decimal(400)), quotient(Decimal(1), Decimal(3))
     ('5.92', '0.3333333333333333')
     """
-    found = EXACT.divide(above, below)
-    if not EXACT.flags[Inexact]:
-        return format(found.normalize(EXACT), "f")
-    EXACT.clear_flags()
+    try:
+        return format(UNROUNDED.divide(above, below).normalize(EXACT), "f")
+    except Inexact:
+        pass
     top, under = above.as_integer_ratio(), below.as_integer_ratio()
     return repr((top[0] * under[1]) / (top[1] * under[0]))
 
