@@ -266,6 +266,7 @@ def _flip(flip: changes.Flip) -> dict[str, Any]:
         "input": flip.input,
         "from": number(flip.present),
         "to": number(flip.to),
+        "test": flip.test,
         "inclusive": flip.inclusive,
         "change": flip.change,
         "status": flip.outcome.status,

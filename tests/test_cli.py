@@ -100,6 +100,13 @@ def review(*arguments: str) -> list[tuple[bool | None, str]]:
     return [(entry["met"], entry["outcome"]) for entry in also if entry["layer"] == "review_policy"]
 
 
+def test_on_a_line_the_way_out_is_down(tmp_path: Path) -> None:
+    """2,400 on 750 mm2 (density 3.2): any less is no longer controlled, more stays so."""
+    (tmp_path / "design.toml").write_text("name = 'x'\ntpp = 2400\napplicable_die_area_mm2 = 750\ndatacenter = true\n")
+    out = run("check", tmp_path / "design.toml", "--on", "2024-01-01").stdout
+    assert "total processing performance: below 2,400 instead of 2,400 (+0.00 %)  -> not controlled\n" in out
+
+
 def test_facts_and_review_policy() -> None:
     case_by_case = [(True, "application reviewed case by case")]
     assert review("--fact", "destination=cn", "--fact", "exported_from_us=true") == case_by_case
