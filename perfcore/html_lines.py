@@ -14,7 +14,7 @@ __all__ = ["html_of"]
 
 FOLDED = 10  # sentences under a heading, above which they are folded
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # of a terminal
-# Only what the colours and the type of a notebook do not bring: its own rules reach tables, so these name them.
+# Only what the colours and the type of a notebook do not bring: its own rules reach tables, so these name them twice.
 STYLE = """
 .perfcore{line-height:1.4;max-width:75em}
 .perfcore p{margin:.3em 0}
@@ -24,10 +24,11 @@ STYLE = """
 .perfcore summary{cursor:pointer}
 .perfcore .wide{overflow:auto;max-height:44em;margin:.3em 0}
 .perfcore table{border-collapse:collapse;margin:0;color:inherit}
-.perfcore th,.perfcore td{text-align:left;vertical-align:top;padding:.15em .7em .15em 0;color:inherit}
-.perfcore th,.perfcore td{border:0;border-bottom:1px solid #8885;white-space:normal;max-width:40em}
-.perfcore tbody th{font-weight:inherit;white-space:nowrap}
-.perfcore .n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
+.perfcore .wide table th,.perfcore .wide table td{text-align:left;vertical-align:top;color:inherit}
+.perfcore .wide table th,.perfcore .wide table td{padding:.15em .7em .15em 0;white-space:normal;max-width:40em}
+.perfcore .wide table th,.perfcore .wide table td{border:0;border-bottom:1px solid #8885}
+.perfcore .wide table tbody th{font-weight:inherit;white-space:nowrap}
+.perfcore .wide table .n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 @media print{.perfcore .wide{max-height:none}}
 """
 

@@ -345,3 +345,24 @@ def test_colours_are_those_of_the_notebook(tmp_path: Path, shown: dict[str, tupl
         assert wide
         assert not browser.console()
         assert [one for one in browser.requests() if one.startswith(("file:", "http", "ws"))] == [page.as_uri()]
+
+
+# What JupyterLab 4 and nbconvert 7 say of the tables of an output.
+JUPYTER = """
+:not(.jp-RenderedMarkdown).jp-RenderedHTMLCommon td, :not(.jp-RenderedMarkdown).jp-RenderedHTMLCommon th {
+  text-align: right; vertical-align: middle; padding: 0.5em 0.5em; white-space: normal; max-width: none; }
+"""
+
+
+@pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium with chromedriver here")
+def test_words_are_set_left_and_numbers_right_whatever_the_notebook_says(
+    tmp_path: Path, shown: dict[str, tuple[Any, str]]
+) -> None:
+    page = tmp_path / "page.html"
+    output = f"<div class='jp-RenderedHTMLCommon'>{shown['verdict'][1]}</div>"
+    page.write_text(f"<!doctype html><meta charset=utf-8><style>{JUPYTER}</style><body>{output}")
+    cells = "[...new Set([...document.querySelectorAll('.perfcore %s')].map((e) => getComputedStyle(e).textAlign))]"
+    with Browser(tmp_path) as browser:
+        browser.open(page.as_uri())
+        assert browser.run(f"return {cells % ':is(td, th):not(.n)'}") == ["left"]
+        assert browser.run(f"return {cells % '.n'}") == ["right"]

@@ -1,13 +1,14 @@
 """Rows of plain decimals, decided by the cell they lie in: exact, and many times faster than the general engine."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from decimal import Context, Decimal, Inexact
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
+from math import prod
 
-from perfcore.answer_cells import Answers
+from perfcore.answer_cells import FACTS, Answers
 from perfcore.rows import ENDS, INPUTS, UNKNOWN_CELLS, YES_NO
 from perfcore.schema import MOST_DIGITS, SMALLEST_NUMBER
 
@@ -16,15 +17,6 @@ EXACT = Context(prec=MOST_DIGITS + 10)
 PLAIN = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,18})?")
 AREA = "applicable_die_area_mm2"
 COLUMNS = ("tpp", AREA, "io_bandwidth_gb_s", "bits_x_tops_2022", "dram_bandwidth_gb_s", "datacenter")
-
-
-class PlainAnswer(NamedTuple):
-    """What the output says of a row."""
-
-    tpp: str
-    density: str
-    status: str
-    paragraphs: tuple[str, ...]
 
 
 @lru_cache(maxsize=65536)
@@ -86,49 +78,60 @@ def quotient(above: Decimal, below: Decimal) -> str:
     return repr((top[0] * under[1]) / (top[1] * under[0]))
 
 
-def decider(columns: Sequence[str], answers: Answers | None) -> Callable[[list[str]], PlainAnswer] | None:
+def decider(columns: Sequence[str], answers: Answers | None) -> Callable[[list[str]], list[str]] | None:
     """Return a function that decides the rows of a table, or None for a table of another form.
 
-    It raises ``ValueError`` for a row that is for the general engine.
+    It gives TPP, performance density, status and paragraphs as cells, and raises ``ValueError`` for a row that is for
+    the general engine.
     """
     known = [name for name in columns if name in INPUTS]
     if answers is None or any(name.endswith(ENDS) or name not in COLUMNS for name in known):
         return None
-    places = [columns.index(name) if name in known else None for name in COLUMNS]
     width = len(columns)
-    cuts = [tuple(_decimal(cut) for cut in several) for several in answers.cuts]
-    outcomes = {code: answers.outcome(code) for code in set(answers.codes)}
+    *places, fact_place = (columns.index(name) if name in known else width for name in COLUMNS)
+    code_of = _codes(answers)
+    met = {code: answers.outcome(code) for code in set(answers.codes)}
+    said = {code: [status, ";".join(paragraphs)] for code, (status, paragraphs) in met.items()}
 
-    def decide(cells: list[str]) -> PlainAnswer:
+    def decide(cells: list[str]) -> list[str]:
         if len(cells) != width:
             raise ValueError("cells")
-        *numbers, fact = (None if place is None else cells[place] for place in places)
-        found = [None if cell is None else plain(cell) for cell in numbers]
-        known_fact = None if fact is None else yes_no(fact)
-        tpp, area = found[0], found[1]
-        code = answers.code(_levels(cuts, found), known_fact)
+        padded = [*cells, ""]  # the cell of a column that is not there
+        numbers = [plain(padded[place]) for place in places]
+        tpp, area = numbers[0], numbers[1]
+        code = code_of(numbers, yes_no(padded[fact_place]))
         per_area = quotient(tpp, area) if tpp is not None and area else ""
-        return PlainAnswer("" if tpp is None else written(tpp), per_area, *outcomes[code])
+        return ["" if tpp is None else written(tpp), per_area, *said[code]]
 
     return decide
 
 
-def _levels(cuts: list[tuple[Decimal, ...]], numbers: list[Decimal | None]) -> tuple[int, ...]:
-    tpp, area, io, bits, dram = numbers
-    density = len(cuts[1]) + 1 if cuts[1] else 0
-    if area and cuts[1]:
-        if tpp is None:
-            raise ValueError("a region")
-        density = sum(tpp >= EXACT.multiply(cut, area) for cut in cuts[1])
-    several = ((cuts[2], io), (cuts[3], tpp if bits is None else bits), (cuts[4], dram))
-    return (_level(cuts[0], tpp), density, *(_level(each, number) for each, number in several))
+def _codes(answers: Answers) -> Callable[[list[Decimal | None], bool | None], int]:
+    """Return ``Answers.code`` for a row of numbers, with all that the rows of a table share made once."""
+    cuts = [tuple(_decimal(cut) for cut in several) for several in answers.cuts]
+    strides = [prod(answers.sizes[axis + 1 :]) * len(answers.facts) for axis in range(len(cuts))]
+    facts = {fact: FACTS.index(fact) if len(answers.facts) > 1 else 0 for fact in FACTS}
+    # In the order of COLUMNS; density, the second of the cuts, is compared as TPP with threshold x area.
+    axes = [(axis, each, strides[axis]) for axis, each in enumerate(cuts) if each and axis != 1]
+    densities, stride, codes = cuts[1], strides[1], answers.codes
 
+    def code_of(numbers: list[Decimal | None], fact: bool | None) -> int:
+        tpp, area = numbers[0], numbers[1]
+        if numbers[3] is None:
+            numbers[3] = tpp
+        place = facts[fact]
+        for axis, several, step in axes:
+            number = numbers[axis]
+            place += step * (len(several) + 1 if number is None else bisect_right(several, number))
+        if densities and area:
+            if tpp is None:
+                raise ValueError("a region")
+            place += stride * sum([tpp >= EXACT.multiply(cut, area) for cut in densities])
+        elif densities:
+            place += stride * (len(densities) + 1)
+        return codes[place]
 
-def _level(cuts: tuple[Decimal, ...], number: Decimal | None) -> int:
-    """Return the level of a number, as ``Answers`` counts them."""
-    if number is None:
-        return len(cuts) + 1 if cuts else 0
-    return sum(number >= cut for cut in cuts)
+    return code_of
 
 
 def _decimal(cut: Fraction) -> Decimal:
