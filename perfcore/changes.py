@@ -20,16 +20,22 @@ KIND = ("digital_processing_units", "dominant_function_processing")
 class Flip(NamedTuple):
     """The smallest change of one input, the others held, that gives another status.
 
-    ``change`` is relative to the present value (None for a yes-or-no fact); ``inclusive`` says whether ``to``
-    itself is enough or has to be passed.
+    ``test`` says on which side of ``to`` the other status begins, in the words of a rule: for a number ``at_least``,
+    ``more_than``, ``below`` or ``at_most``, for a yes-or-no fact ``is``. ``change`` is relative to the present value
+    (None for a fact); it is 0 where the value stands on the line itself.
     """
 
     input: str
     present: Any
     to: Any
-    inclusive: bool
+    test: str
     change: float | None
     outcome: Outcome
+
+    @property
+    def inclusive(self) -> bool:
+        """Whether ``to`` itself is enough, or has to be passed."""
+        return self.test not in ("more_than", "below")
 
 
 def inputs_of(version: Version | None, values: Values) -> tuple[str, ...]:
@@ -65,7 +71,7 @@ def flips(version: Version | None, values: Values, now: Outcome) -> tuple[Flip, 
             other = classify(version, with_input(values, name, frozenset({True, False} - value)))
             if other.status not in (now.status, UNDETERMINED):
                 present = next(iter(value))
-                found.append(Flip(name, present, not present, True, None, other))
+                found.append(Flip(name, present, not present, "is", None, other))
     return tuple(sorted(found, key=lambda flip: 9.0 if flip.change is None else abs(flip.change)))
 
 
@@ -79,12 +85,14 @@ def _number_flips(version: Version, values: Values, name: str, value: Interval, 
         for part in above:
             then = classify(version, with_input(values, name, _beyond(part, value.high)))
             if then.status not in (now.status, UNDETERMINED):
-                yield Flip(name, value.high, part.low, not part.low_open, _relative(part.low, value.high), then)
+                test = "more_than" if part.low_open else "at_least"
+                yield Flip(name, value.high, part.low, test, _relative(part.low, value.high), then)
                 break
     for part in reversed([part for part in parts if part.low < value.low]):
         then = classify(version, with_input(values, name, part))
         if then.status not in (now.status, UNDETERMINED) and part.high is not None:
-            yield Flip(name, value.low, part.high, not part.high_open, _relative(part.high, value.low), then)
+            test = "below" if part.high_open else "at_most"
+            yield Flip(name, value.low, part.high, test, _relative(part.high, value.low), then)
             break
 
 

@@ -36,7 +36,8 @@ def _undecided(answer: Verdict) -> str:
 def _flips(answer: Verdict) -> tuple[str, ...]:
     said = []
     for flip in answer.flips:
-        ends = f"{flip['input']} of {number(flip['to'])} in place of {number(flip['from'])}"
+        side = {"more_than": "above", "below": "below"}.get(flip["test"], "of")
+        ends = f"{flip['input']} {side} {number(flip['to'])} in place of {number(flip['from'])}"
         under = f" ({', '.join(flip['paragraphs'])})" if flip["paragraphs"] else ""
         said.append(f"{ends} makes it {flip['status'].replace('_', ' ')}{under}")
     return tuple(said)

@@ -55,7 +55,7 @@ def check_frame(
         ``applicable_die_area_mm2`` [mm2], ``io_bandwidth_gb_s`` and ``dram_bandwidth_gb_s`` [GB/s], ``datacenter``,
         ``bits_x_tops_2022``; an interval as ``_low`` and ``_high``. NA, NaN, None and empty text are unknown.
     on
-        The day whose rules apply, as a date or YYYY-MM-DD; without it, every version of ECCN 3A090.
+        The day whose rules apply, as YYYY-MM-DD, a date or a Timestamp; without it, every version of ECCN 3A090.
     facts
         What is known of all rows alike, such as ``{"datacenter": True}``; it replaces what the frame says.
 
@@ -238,7 +238,7 @@ def chips_frame(on: date | str | None = None) -> pd.DataFrame:
     Parameters
     ----------
     on
-        The day whose rules apply, as a date or YYYY-MM-DD; without it, every version of ECCN 3A090.
+        The day whose rules apply, as YYYY-MM-DD, a date or a Timestamp; without it, every version of ECCN 3A090.
 
     Returns
     -------

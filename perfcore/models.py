@@ -105,9 +105,9 @@ def find(name: str) -> str:
     from difflib import get_close_matches
 
     near = [spoken[n] for n in get_close_matches(normal(name), spoken, n=3, cutoff=0.6)]
-    hint = f"did you mean {' or '.join(dict.fromkeys(near))}? " if near else ""
-    said = f"{name[:60]!r} is no model of the catalogue and no file; {hint}"
-    raise PerfcoreError(f"{said}(perfcore models lists them; a config.json of Hugging Face will do too)")
+    hint = f"; did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""
+    said = f"{name[:60]!r} is no model of the catalogue and no file{hint}"
+    raise PerfcoreError(f"{said} (perfcore models lists them; a config.json of Hugging Face will do too)")
 
 
 def load(name_or_path: str | Path) -> ModelFile:

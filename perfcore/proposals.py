@@ -12,6 +12,7 @@ from perfcore.formulas import margin
 from perfcore.items import Item
 from perfcore.outcome import CONTROLLED, UNDETERMINED, classify, layer_met, notes_to
 from perfcore.quantity import Interval, exactly
+from perfcore.reader import as_date
 from perfcore.readings import Values, metrics_of
 from perfcore.regions import DENSITY, density
 from perfcore.rules import THE_RULE, Bound, Rule, Version, load
@@ -62,12 +63,13 @@ def _named(pair: tuple[str, float] | None) -> dict[str, Any] | None:
     return {"chip": pair[0], "margin": pair[1]} if pair else None
 
 
-def against_catalogue(rule: Rule, on: date) -> Comparison:
+def against_catalogue(rule: Rule, on: date | str) -> Comparison:
     """Compare a rule with ECCN 3A090, chip by chip.
 
     A chip is caught if some paragraph of the rule is certainly met, open if none is but some may be, or if its status
     under ECCN 3A090 is undetermined.
     """
+    on = as_date(on, "on")
     version, today = rule.in_force(on), load(THE_RULE).in_force(on)
     if "chip" not in rule.subject:
         raise PerfcoreError(f"{rule.id}: speaks of {', '.join(rule.subject)}; the catalogue is of chips")

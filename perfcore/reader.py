@@ -17,6 +17,7 @@ SPECS = _HERE / "_specs" if (_HERE / "_specs").is_dir() else _HERE.parent / "spe
 _LONG_LINE = 2000
 _LONG_KEY = re.compile(r"(?:[\w-]{1,80}[ \t]{0,9}\.[ \t]{0,9}){20}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_MIDNIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ]00(?::00(?::00(?:\.0+)?)?)?)?")
 _HEADER = re.compile(r"^[ \t]*(\[\[?)([^\[\]#]+)\]")
 _ASSIGNED = re.compile(r"""^\s*("[^"]*"|'[^']*'|[A-Za-z0-9_-]+(?:\s*\.\s*[A-Za-z0-9_-]+)*)\s*=""")
 
@@ -116,22 +117,27 @@ def parse_date(text: str, where: str) -> date:
         ) from None
 
 
-def as_date(day: date | str, where: str) -> date:
-    """Return a day given as a date or as text.
+def as_date(day: object, where: str) -> date:
+    """Return a day given as text, as a date, or as a datetime, Timestamp or datetime64 at midnight.
 
-    >>> as_date("2024-01-01", "on") == as_date(date(2024, 1, 1), "on")
+    >>> from datetime import datetime
+    >>> as_date("2024-01-01", "on") == as_date(date(2024, 1, 1), "on") == as_date(datetime(2024, 1, 1), "on")
     True
 
     Raises
     ------
     PerfcoreError
-        If it is anything else.
+        If it is anything else, such as a time within the day, or one of a time zone.
     """
     if isinstance(day, str):
         return parse_date(day, where)
-    if type(day) is not date:
-        raise PerfcoreError(f"{where}: found {day!r}; allowed: a date, or text as YYYY-MM-DD")
-    return day
+    if type(day) is date:
+        return day
+    # pandas and numpy are not imported for their types: each says its time in full as text.
+    midnight = _MIDNIGHT.fullmatch(str(day)) if isinstance(day, date) or type(day).__name__ == "datetime64" else None
+    if midnight is None:
+        raise PerfcoreError(f"{where}: found {day!r}; allowed: YYYY-MM-DD, a date, or midnight without a time zone")
+    return parse_date(midnight[1], where)
 
 
 def key_lines(text: str) -> dict[str, int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from perfcore.errors import PerfcoreError, suggestion
-from perfcore.reader import SPECS, read_toml, report
+from perfcore.reader import SPECS, as_date, read_toml, report
 from perfcore.rule_schema import rule_problems
 
 THE_RULE = "us_eccn_3a090"
@@ -110,9 +110,9 @@ class Rule:
     subject: tuple[str, ...] = ("chip", "memory")
     path: Path = field(default=Path(), repr=False)
 
-    def in_force(self, on: date) -> Version | None:
+    def in_force(self, on: date | str) -> Version | None:
         """Return the version of a date, or None where the rule says nothing yet or no longer."""
-        latest = None
+        on, latest = as_date(on, "on"), None
         for version in self.versions:
             if version.effective <= on:
                 latest = version

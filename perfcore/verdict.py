@@ -72,7 +72,8 @@ def check(
     chip
         A name of the catalogue, a path to a TOML file, or an ``Item``.
     on
-        The day, as a date or YYYY-MM-DD; without it, every day on which a rule version takes effect.
+        The day, as YYYY-MM-DD, a date, or a Timestamp or datetime64 at midnight; without it, every day on which a
+        rule version takes effect.
     rules
         Paths of the user's own rule files.
     facts
@@ -265,6 +266,7 @@ def _flip(flip: changes.Flip) -> dict[str, Any]:
         "input": flip.input,
         "from": number(flip.present),
         "to": number(flip.to),
+        "test": flip.test,
         "inclusive": flip.inclusive,
         "change": flip.change,
         "status": flip.outcome.status,

@@ -610,6 +610,17 @@ def test_frames() -> None:
     assert answers.drop(columns=["error", "note"]).loc["third"].isna().all()
 
 
+def test_a_frame_says_what_it_found() -> None:
+    import pandas as pd
+
+    asked = {"model": "llama3_8b", "chip": "h100", "chips": ["8.5", "x", -1], "tp": 1}
+    assert perfcore.answer_frame(pd.DataFrame(asked))["error"].tolist() == [
+        "chips: found '8.5': allowed: a whole number, or an empty cell",
+        "chips: found 'x': allowed: a whole number, without separators, or an empty cell",
+        "chips: --chips: found -1; allowed: a whole number from 1 to 10,000,000",
+    ]
+
+
 def test_frames_of_objects_say_what_those_of_numbers_say() -> None:
     import numpy as np
     import pandas as pd

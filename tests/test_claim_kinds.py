@@ -122,6 +122,14 @@ def test_a_paragraph_with_its_tests() -> None:
     assert "tpp of 2,400 in place of 2,368 makes it controlled (3A090.b.1)" in found.flips
 
 
+def test_a_line_that_has_to_be_passed_is_said_so() -> None:
+    """On the 826 mm2 of an A800 b.2 ends at 3.2 x 826 = 2,643.2, but b.1 (density 1.6) holds down to 2,400 itself."""
+    found = compute({"kind": "status", "chip": "a800", "on": LAW_DAY})
+    assert found.value == "controlled"
+    tpp = [line for line in found.flips if line.startswith("tpp ")]
+    assert tpp == ["tpp below 2,400 in place of 4,992 makes it not controlled"]
+
+
 def test_a_paragraph_that_is_open_says_why() -> None:
     letters = {"kind": "paragraph", "on": date(2022, 9, 1), "rule": "us_letters", "chip": "a100"}
     found = compute({**letters, "paragraph": "letters of August 2022", "facts": {"addressee": "nvidia"}})

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from perfcore.cli import COMMANDS
+
 HEAVY = ("numpy", "numba", "pandas", "pyarrow", "matplotlib", "rich")
 
 
@@ -96,6 +98,13 @@ def test_text_is_plain_and_says_what_matters() -> None:
 def review(*arguments: str) -> list[tuple[bool | None, str]]:
     also = document("check", "h200", "--on", "2026-02-01", *arguments)["results"][0]["also"]
     return [(entry["met"], entry["outcome"]) for entry in also if entry["layer"] == "review_policy"]
+
+
+def test_on_a_line_the_way_out_is_down(tmp_path: Path) -> None:
+    """2,400 on 750 mm2 (density 3.2): any less is no longer controlled, more stays so."""
+    (tmp_path / "design.toml").write_text("name = 'x'\ntpp = 2400\napplicable_die_area_mm2 = 750\ndatacenter = true\n")
+    out = run("check", tmp_path / "design.toml", "--on", "2024-01-01").stdout
+    assert "total processing performance: below 2,400 instead of 2,400 (+0.00 %)  -> not controlled\n" in out
 
 
 def test_facts_and_review_policy() -> None:
@@ -186,11 +195,11 @@ def test_all_mistakes_of_all_files_at_once(chip_file: Any) -> None:
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("command", ["check", "chips", "rules", "batch", "roofline"])
-def test_help_has_an_example(command: str) -> None:
-    out = run(command, "--help").stdout
-    assert f"perfcore {command} " in out
-    assert "Example" in out
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_has_an_example_and_fits_a_terminal(command: str) -> None:
+    out = run(*command.split(), "--help").stdout
+    assert f"  perfcore {command or 'check h20'}" in out
+    assert [line for line in out.splitlines() if len(line) > 80] == []
 
 
 def test_chips_shows_sources_and_rivals() -> None:

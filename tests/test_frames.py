@@ -10,6 +10,7 @@ import random
 import subprocess
 import sys
 import warnings
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -276,6 +277,48 @@ def test_without_a_day_there_are_columns_for_every_version() -> None:
         one = check_frame(frame, on=day)
         assert one["status"].equals(found[f"status_{day}"])
         assert one["paragraphs"].equals(found[f"paragraphs_{day}"])
+
+
+MIDNIGHT = [
+    datetime(2024, 1, 1),
+    pd.Timestamp(ON),
+    np.datetime64(ON),
+    np.datetime64(ON, "h"),
+    np.datetime64(ON, "ns"),
+    pd.Series(pd.to_datetime([ON])).to_numpy()[0],
+    pd.Series(pd.to_datetime([ON])).iloc[0],
+    np.str_(ON),
+]
+NO_DAY = [
+    datetime(2024, 1, 1, 12),
+    datetime(2024, 1, 1, tzinfo=UTC),  # which day it is hangs on where one stands
+    pd.Timestamp("2024-01-01 00:00:00.000000001"),
+    pd.NaT,
+    np.datetime64("2024-01"),
+    np.datetime64("2024-01-01T23:59"),
+    np.datetime64("NaT"),
+    20240101,
+    time(0),
+]
+
+
+@pytest.mark.parametrize("day", MIDNIGHT, ids=repr)
+def test_a_day_of_pandas_or_numpy(day: Any) -> None:
+    """ECCN 3A090 of 17 November 2023 is that of 1 January 2024; the H20 stands below it, the A800 within."""
+    assert perfcore.check("h20", on=day).to_dict() == perfcore.check("h20", on=ON).to_dict()
+    assert perfcore.check("a800", on=day).on == date(2024, 1, 1)
+    found = check_frame(pd.DataFrame({"tpp": [4800.0]}), on=day)
+    assert found["paragraphs"].tolist() == ["3A090.a.1"]
+    rule = perfcore.rules.load("us_eccn_3a090")
+    assert rule.in_force(day) == rule.in_force(date(2024, 1, 1))
+
+
+@pytest.mark.parametrize("day", NO_DAY, ids=repr)
+def test_a_time_that_is_no_day(day: Any) -> None:
+    with pytest.raises(PerfcoreError, match=r"^on: found .*; allowed: YYYY-MM-DD, a date, or midnight"):
+        perfcore.check("h20", on=day)
+    with pytest.raises(PerfcoreError, match=r"^on: found "):
+        perfcore.rules.load("us_eccn_3a090").in_force(day)
 
 
 def test_before_the_first_version_nothing_is_controlled() -> None:

@@ -458,7 +458,15 @@ def test_a_value_on_a_threshold_flips_only_where_it_turns(tmp_path: Path) -> Non
     version = own(tmp_path, PLAIN + tests).versions[0]
     values: dict[str, Value] = {"tpp": point(100)}
     found = flips(version, values, classify(version, values))
-    assert [(flip.to, flip.inclusive, flip.change) for flip in found] == [(100, False, 0)]
+    assert [(flip.to, flip.test, flip.inclusive, flip.change) for flip in found] == [(100, "more_than", False, 0)]
+
+
+def test_on_a_line_the_way_out_is_named() -> None:
+    """2,400 on 750 mm2 is a density of 3.2, and controlled; with any less TPP neither holds, with more both do."""
+    tpp = nearest({"tpp": 2400, "applicable_die_area_mm2": 750, **DC})["tpp"]
+    assert (tpp.to, tpp.test, tpp.inclusive, tpp.change) == (2400, "below", False, 0)
+    area = nearest({"tpp": 1600, "applicable_die_area_mm2": 500, **DC})[AREA]  # 3.2 again, and b.1 needs 2,400
+    assert (area.to, area.test, area.inclusive, area.change) == (500, "more_than", False, 0)
 
 
 def test_a_change_from_nothing_is_no_relative_change() -> None:

@@ -135,7 +135,8 @@ def test_a_flip_flips_and_nothing_nearer_does(design: dict[str, Value], on: date
     for flip in flips(RULE.in_force(on), values(design), now):
         if not isinstance(flip.to, Fraction):
             continue
-        up = flip.to >= flip.present
+        up = flip.test in ("at_least", "more_than")
+        assert flip.to >= flip.present if up else flip.to <= flip.present
         step = Fraction(1, 10**9)
         to = flip.to if flip.inclusive else flip.to + (step if up else -step)
         assert answer({**design, flip.input: point(to)}, on).status == flip.outcome.status != now.status

@@ -11,6 +11,7 @@ from perfcore.bulk.cells import written
 from perfcore.bulk.kinds import KINDS, NUMBER, TEXT, WHOLE, YES_NO, misspelt
 from perfcore.bulk.tables import kind_asked
 from perfcore.errors import PerfcoreError
+from perfcore.rows import RowError
 
 __all__ = ["answer_frame"]
 
@@ -55,13 +56,19 @@ def answer_frame(frame: pd.DataFrame, kind: str | None = None) -> pd.DataFrame:
         name: pd.array([answer.values.get(name) for answer in answers], dtype=TYPES[how])
         for name, how in results.items()
     }
-    said = ["; ".join(f"{one.column}: {one.wrong}".removeprefix(": ") for one in a.wrong) or None for a in answers]
+    said = ["; ".join(map(_said, answer.wrong)) or None for answer in answers]
     data[ERROR] = pd.array(said, dtype="string")
     kept = frame.loc[:, [name not in data for name in frame.columns]]
     found = pd.concat([kept, pd.DataFrame(data, index=frame.index)], axis=1)
     found.columns.name = frame.columns.name
     found.attrs.update(frame.attrs)
     return found
+
+
+def _said(error: RowError) -> str:
+    """Return why a row has no answer, with what was found where the words of the command do not say it."""
+    found = f"found {error.found!r}: " if error.wrong.startswith("allowed: ") else ""
+    return f"{error.column}: {found}{error.wrong}".removeprefix(": ")
 
 
 def _checked(frame: Any, kind: str | None) -> str:

@@ -62,21 +62,22 @@ def _main() -> None:
 
     \b
     perfcore check h20 a800 my_design.toml --on 2024-01-01
-    perfcore check h800                     the same chip under every version of the rules
-    perfcore chips h800                     every number with its source
-    perfcore rules us_eccn_3a090            the law as perfcore reads it
-    perfcore models llama3_70b              a language model: its shape, parameters and operations
+    perfcore check h800               a chip under every version of the rules
+    perfcore chips h800               every number with its source
+    perfcore rules us_eccn_3a090      the law as perfcore reads it
+    perfcore models llama3_70b        a language model: its shape and operations
     perfcore batch designs.csv verdicts.csv --on 2024-01-01
-    perfcore batch questions.csv answers.csv        a table of questions for train, infer or match
+    perfcore batch questions.csv answers.csv   for train, infer or match
     perfcore roofline h100 h20 --model llama3_70b
-    perfcore train llama3_405b --chip h100 --chips 16384 --global-batch 2048 --seq 8192
+    perfcore train llama3_405b --chip h100 --chips 16384
     perfcore infer llama3_70b --chip h20 --chips 8 --precision fp8
     perfcore match h100:16384 --with h20 --model llama3_405b
     perfcore design --on 2024-01-01 --reticles 1 --objective decode
     perfcore validate my_runs.csv
-    perfcore claims h800_nvlink_300         a public claim, recomputed
-    perfcore report -o perfcore.html        everything on one page
-    perfcore serve                          the same, live, with a form for designs
+    perfcore claims h800_nvlink_300   a public claim, recomputed
+    perfcore measure cpu -o my_machine.toml
+    perfcore report -o perfcore.html  everything on one page
+    perfcore serve                    the same, live, with a form for designs
     """
 
 

@@ -23,14 +23,14 @@ Designs: tpp or peak_dense_<format>_tflops, applicable_die_area_mm2,
 io_bandwidth_gb_s, dram_bandwidth_gb_s, datacenter, bits_x_tops_2022 (absent:
 equals tpp); an interval as <name>_low and <name>_high. A missing column, an
 empty cell, null or NaN is unknown; an area of 0 says no die is non-planar.
-Other columns are carried over; tpp, performance_density, status and paragraphs
-follow.
+Other columns are carried over; tpp, performance_density, status and
+paragraphs follow.
 
 \b
-Questions: model, chip, chips for train; with batch, input or output for infer;
-target, with, model for match; and any other option of the command, with _ for
--. An empty cell is not given. The main figures of each answer follow, with the
-names of its JSON.
+Questions: model, chip, chips for train; with batch, input or output for
+infer; target, with, model for match; and any other option of the command,
+with _ for -. An empty cell is not given. The main figures of each answer
+follow, with the names of its JSON.
 
 \b
 Rows that have no answer go to OUT with .errors.csv as its ending, each with
@@ -40,7 +40,8 @@ its reason. IN and OUT are both CSV, or both Parquet (extra parquet).
 Examples:
   perfcore batch designs.csv verdicts.csv --on 2024-01-01
   perfcore batch designs.parquet verdicts.parquet --on 2026-02-01 --resume
-  perfcore batch designs.parquet verdicts.parquet --scheduler tcp://10.0.0.5:8786
+  perfcore batch designs.parquet verdicts.parquet \\
+      --scheduler tcp://10.0.0.5:8786
   perfcore batch questions.csv answers.csv --workers 2
 """
 

@@ -27,7 +27,8 @@ Examples:
 
 \b
 Exit codes: 0 done, 1 --fail-on met, 2 a mistake in what was given.
-Without --on each chip is shown under every version of the rules, and --fail-on looks at the newest.
+Without --on each chip is shown under every version of the rules, and
+--fail-on looks at the newest.
 """
 
 

@@ -11,6 +11,7 @@ from perfcore.terms import FACTS, WEAK_MARKS
 from perfcore.verdict import METRICS, OTHER_METRICS
 
 COMPARED = {"at_least": "or more", "more_than": "exceeded", "below": "less than", "at_most": "at most"}
+_SIDES = {"at_least": "at least", "more_than": "above", "below": "below", "at_most": "at most"}
 _JUST_BELOW = (("at_least", False), ("below", True))
 MET = {True: "met", False: "no", None: "open"}
 
@@ -164,10 +165,8 @@ def _flip_lines(answer: Verdict) -> Iterator[str]:
         if flip["change"] is None:
             yield f"    {label}: {number(flip['to'])} instead of {number(flip['from'])}  {gives}"
             continue
-        up = flip["to"] >= flip["from"]
-        how = ("at least" if up else "at most") if flip["inclusive"] else ("above" if up else "below")
         change = f"{number(flip['to'])} instead of {number(flip['from'])} ({percent(flip['change'])})"
-        yield f"    {label}: {how} {change}  {gives}"
+        yield f"    {label}: {_SIDES[flip['test']]} {change}  {gives}"
 
 
 def _settle_lines(answer: Verdict) -> Iterator[str]:
@@ -187,8 +186,7 @@ def _settle_lines(answer: Verdict) -> Iterator[str]:
 
 
 def _stretch(stretch: Mapping[str, Any]) -> str:
-    words = {"at_least": "at least", "more_than": "above", "below": "below", "at_most": "at most"}
-    said = [f"{word} {number(stretch[key])}" for key, word in words.items() if key in stretch]
+    said = [f"{word} {number(stretch[key])}" for key, word in _SIDES.items() if key in stretch]
     return " and ".join(said) or number(stretch.get("value", "any value"))
 
 

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   perfcore design --on 2024-01-01 --reticles 1 --objective decode
-  perfcore design --on 2024-01-01 --objective prefill --model gpt3_175b --tp 8 --sweep
-  perfcore design --on 2024-01-01 --grid full --max-tpp 4800 --plot regions.svg
+  perfcore design --on 2024-01-01 --objective prefill \\
+      --model gpt3_175b --tp 8 --sweep
+  perfcore design --on 2024-01-01 --grid full --max-tpp 4800 \\
+      --plot regions.svg
   perfcore design --on 2024-01-01 --grid billion --sweep
-  perfcore design --on 2024-01-01 --objective request --max-tpp 2400 -o best.toml; perfcore check best.toml
+  perfcore design --on 2024-01-01 --objective request --max-tpp 2400 \\
+      -o best.toml && perfcore check best.toml
 """
 REGIONS = {"outside": "not_controlled", "b": "3A090.b", "a": "3A090.a"}
 
@@ -26,7 +29,9 @@ REGIONS = {"outside": "not_controlled", "b": "3A090.b", "a": "3A090.a"}
 @click.command("design", epilog=EPILOG)
 @click.option("--on", required=True, metavar="DATE", help="The day whose rules are taken, as YYYY-MM-DD.")
 @click.option("--objective", default="decode", help="decode, prefill, request, training or tpp. Default: decode.")
-@click.option("--model", default="llama3_70b", shell_complete=complete_model, help="Model that is run.")
+@click.option(
+    "--model", default="llama3_70b", shell_complete=complete_model, help="Model that is run. Default: llama3_70b."
+)
 @click.option("--batch", type=int, default=8, help="Sequences at once. Default: 8.")
 @click.option("--input", "input", type=int, default=2048, help="Tokens of a prompt. Default: 2048.")
 @click.option("--output", type=int, default=1024, help="Tokens of an answer. Default: 1024.")

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  perfcore infer deepseek_v3 --chip h800 --chips 32 --batch 128 --input 4096 --output 512
-  perfcore infer llama3_70b --chip h20 --chips 8 --precision fp8 --input 2048 --output 256
+  perfcore infer deepseek_v3 --chip h800 --chips 32 \\
+      --batch 128 --input 4096 --output 512
+  perfcore infer llama3_70b --chip h20 --chips 8 \\
+      --precision fp8 --input 2048 --output 256
   perfcore infer llama3_70b --chip h100 --chips 8 --time-per-token 0.03
-  perfcore infer path/to/config.json --chip b200 --chips 4 --precision nvfp4 --tp 4
+  perfcore infer path/to/config.json --chip b200 --chips 4 \\
+      --precision nvfp4 --tp 4
 """
 DISCLAIMER = "A model of serving, not a measurement; docs/inference.md says what it leaves out."
 LABELS = {

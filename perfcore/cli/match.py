@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   perfcore match h100:16384 --with h20 --model llama3_405b
-  perfcore match a100:1024 --with a800 --model gpt3_175b --global-batch 1536 --plot curve.svg
-  perfcore match h100:1024 --with h100 --model gpt3_175b --links 900,600,400,300,200,128,64
-  perfcore match h100:8192 --with h20 --model llama3_405b --beside a100:4096 --local-steps 100
+  perfcore match a100:1024 --with a800 --model gpt3_175b \\
+      --global-batch 1536 --plot curve.svg
+  perfcore match h100:1024 --with h100 --model gpt3_175b \\
+      --links 900,600,400,300,200,128,64
+  perfcore match h100:8192 --with h20 --model llama3_405b \\
+      --beside a100:4096 --local-steps 100
 """
 DISCLAIMER = "A model of training, not a measurement; docs/match.md says what it leaves out."
 

@@ -20,8 +20,8 @@ EPILOG = """\b
 Examples:
   perfcore measure cpu -o my_machine.toml && perfcore check my_machine.toml
   perfcore measure gpu -o my_gpu.toml && perfcore roofline my_gpu.toml
-  perfcore measure cpu --verify                   predicted against measured time of kernels
-  perfcore measure cpu my_machine.toml --verify   the same from the figures of a file
+  perfcore measure cpu --verify                   predicted against measured
+  perfcore measure cpu --verify my_machine.toml   with the figures of a file
 """
 # What tells the libraries that NumPy may multiply matrices with how many threads to take; read when NumPy is loaded.
 BLAS_THREADS = (

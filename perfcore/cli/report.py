@@ -15,7 +15,8 @@ from perfcore.report.page import SLOW, Contents, contents_of, page, slow_section
 EPILOG = """\b
 Examples:
   perfcore report -o perfcore.html
-  perfcore report my_design.toml -o perfcore.html --without measured --without claims
+  perfcore report my_design.toml -o perfcore.html \\
+      --without measured --without claims
 """
 SUFFIXES = (".html", ".htm")
 

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  perfcore train llama3_405b --chip h100 --chips 16384 --global-batch 2048 --seq 8192
-  perfcore train gpt3_175b --chip a100 --chips 1024 --tp 8 --pp 8 --dp 16 --global-batch 1536
-  perfcore train path/to/config.json --chip h20 --chips 256 --seq 4096 --global-batch 512 --precision fp8
+  perfcore train llama3_405b --chip h100 --chips 16384 \\
+      --global-batch 2048 --seq 8192
+  perfcore train gpt3_175b --chip a100 --chips 1024 \\
+      --tp 8 --pp 8 --dp 16 --global-batch 1536
+  perfcore train path/to/config.json --chip h20 --chips 256 \\
+      --seq 4096 --global-batch 512 --precision fp8
 """
 DISCLAIMER = "A model of the step, not a measurement; docs/training.md says what it leaves out."
 DEGREES = ("tp", "pp", "vp", "cp", "dp", "ep")

@@ -242,7 +242,7 @@
     if (rows.length) more.append(tableOf("Paragraphs and margins", ["paragraph", "it is", "test", "value", "the test is", "margin"], rows));
     lines("What would flip it, one input at a time", result.flips.map((flip) => {
       const by = flip.change === null ? "" : ` (${percent(flip.change)})`;
-      const to = flip.change === null ? said(flip.to) : `${flip.inclusive ? "" : flip.to > flip.from ? "above " : "below "}${said(flip.to)}`;
+      const to = flip.change === null ? said(flip.to) : `${{ more_than: "above ", below: "below " }[flip.test] ?? ""}${said(flip.to)}`;
       const then = flip.paragraphs.length ? `: ${flip.paragraphs.join(", ")}` : "";
       return `${label(flip.input)} from ${said(flip.from)} to ${to}${by} → ${words.statuses[flip.status][0]}${then}`;
     }));
