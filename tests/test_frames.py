@@ -296,7 +296,7 @@ NO_DAY = [
     pd.NaT,
     np.datetime64("2024-01"),
     np.datetime64("2024-01-01T23:59"),
-    np.datetime64("NaT"),
+    np.datetime64("NaT", "D"),
     20240101,
     time(0),
 ]

@@ -238,7 +238,7 @@ def test_python_arguments() -> None:
     from datetime import datetime
 
     with pytest.raises(PerfcoreError):
-        check("h20", on=datetime(2024, 1, 1))
+        check("h20", on=datetime(2024, 1, 1, 12))
     assert check("h20").to_dict()["notice"]
     verdict = check("h20", on="2024-01-01")
     assert pickle.loads(pickle.dumps(verdict)) == verdict
