@@ -11,12 +11,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from perfcore.errors import PerfcoreError
 from perfcore.reader import as_date
 from perfcore.rows import misspelt
 from perfcore.tables import csv_parts, parts
 from perfcore.tables.parquet_join import join
-from perfcore.tables.runs import PARQUET, BatchResult, Progress, assembled, carried_out, join_csv, kept, paths_of
+from perfcore.tables.runs import (
+    PARQUET,
+    BatchResult,
+    Progress,
+    assembled,
+    carried_out,
+    join_csv,
+    kept,
+    no_parquet,
+    paths_of,
+)
 
 __all__ = ["BatchResult", "check_table", "columns_of"]
 
@@ -121,7 +130,7 @@ def _parquet_parts(source: Path) -> Any:
     try:
         from perfcore.tables import parquet_parts
     except ImportError:
-        raise PerfcoreError(f"{source}: Parquet needs the extra parquet; pip install 'perfcore[parquet]'") from None
+        raise no_parquet(source) from None
     return parquet_parts
 
 

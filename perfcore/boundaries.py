@@ -127,9 +127,3 @@ def least_area(version: Version | None, values: Values, allowed: frozenset[str])
 def _thresholds(version: Version | None, metric: str) -> list[Fraction]:
     bounds: Iterable[Any] = version.tests.get(metric, ()) if version else ()
     return [bound.threshold for bound in bounds if isinstance(bound.threshold, Fraction) and bound.threshold > 0]
-
-
-def nothing_known(values: Values, name: str) -> bool:
-    """Whether one number of an item is unknown."""
-    value = values.get(name)
-    return not isinstance(value, Interval) or value.is_unknown or value.high is None

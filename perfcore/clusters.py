@@ -2,13 +2,12 @@
 
 import bisect
 import math
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from perfcore.counts import divisors
+from perfcore.counts import cores, divisors
 from perfcore.formulas.records import Work
 from perfcore.formulas.reliability import best_goodput
 from perfcore.questions import Question, flop_per_step
@@ -153,7 +152,7 @@ class Cluster:
         if self.counts:
             chosen = self.spread(self.counts[0], self.counts[-1], tried)
             self.at(chosen[0])  # the loops are loaded once, before the threads that run them
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
+            with ThreadPoolExecutor(cores()) as pool:
                 list(pool.map(self.at, chosen))
         return self._top()
 

@@ -1,12 +1,13 @@
-"""Whole numbers that a user gives, and their divisors."""
+"""Whole numbers that a user gives, and their divisors; the cores there are to work on."""
 
 import math
+import os
 from numbers import Real
 from typing import Any
 
 from perfcore.errors import PerfcoreError
 
-__all__ = ["LARGEST", "MOST", "divisors", "whole"]
+__all__ = ["LARGEST", "MOST", "cores", "divisors", "whole"]
 
 LARGEST = 10**12  # of a count that is given; its divisors are tried one by one
 MOST = 10**9  # tokens or sequences
@@ -35,3 +36,9 @@ def divisors(number: int) -> list[int]:
     """
     small = [d for d in range(1, math.isqrt(number) + 1) if number % d == 0]
     return sorted({*small, *(number // d for d in small)})
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1

@@ -1,6 +1,5 @@
 """The search of a grid: ranges over threads or a cluster, and what rounding leaves open decided exactly."""
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from perfcore.counts import cores
 from perfcore.design_grid import Grid
 from perfcore.design_ranges import BINS, LEFT_OUT, LOTS, Deal, Limits, Ranges, explored, merge, nothing, ranges
 from perfcore.design_regions import REGIONS, Boxes
@@ -110,7 +110,7 @@ def search(
     ``deal`` takes a function and what to call it with, and returns the answers in order; without it threads of this
     process do the work.
     """
-    several = threads or os.cpu_count() or 1
+    several = threads or cores()
     if deal is None:
         _load(asked, progress)
     start = time.perf_counter()

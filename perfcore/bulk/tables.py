@@ -14,7 +14,17 @@ from perfcore.reader import SPECS
 from perfcore.rows import INPUTS
 from perfcore.tables import csv_parts as csv_tables
 from perfcore.tables import parts
-from perfcore.tables.runs import PARQUET, BatchResult, Progress, assembled, carried_out, join_csv, kept, paths_of
+from perfcore.tables.runs import (
+    PARQUET,
+    BatchResult,
+    Progress,
+    assembled,
+    carried_out,
+    join_csv,
+    kept,
+    no_parquet,
+    paths_of,
+)
 
 __all__ = ["answer_table"]
 
@@ -127,7 +137,7 @@ def _parquet(
         from perfcore.bulk import parquet_parts
         from perfcore.tables import parquet_join
     except ImportError:
-        raise PerfcoreError(f"{source}: Parquet needs the extra parquet; pip install 'perfcore[parquet]'") from None
+        raise no_parquet(source) from None
     folder = parts.folder_of(target)
     columns = parquet_parts.columns_of(source)
     kind = kind_asked(source, columns, named)

@@ -29,7 +29,6 @@ from perfcore.kernels import compiled
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
-OUTER = 9  # axes that change a design's speed; the four behind them only move its area
 DENSITY = 1  # place of performance density among the metrics
 NEAR = 16.0 * 2.0**-52  # relative distance to a threshold below which rounding may decide
 TOO_LARGE, NO_CORE, OUT_OF_BOUNDS, UNFIT = 0, 1, 2, 3  # counts behind those of the regions

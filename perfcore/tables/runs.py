@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from perfcore.counts import cores
 from perfcore.errors import PerfcoreError
 from perfcore.tables import lock, parts, work
 from perfcore.tables.csv_parts import ERRORS
@@ -38,6 +39,11 @@ class BatchResult:
         from perfcore.notebook import batch_html
 
         return batch_html(self)
+
+
+def no_parquet(source: Path) -> PerfcoreError:
+    """Return what says that Parquet cannot be read here."""
+    return PerfcoreError(f"{source}: Parquet needs the extra parquet; pip install 'perfcore[parquet]'")
 
 
 def paths_of(source: str | Path, target: str | Path, workers: int | None) -> tuple[Path, Path, Path]:
@@ -130,7 +136,7 @@ def carried_out(
     if scheduler is not None:
         results = work.on_cluster(one, tasks, scheduler)
     elif threads:
-        results = work.in_threads(one, tasks, workers or work.cores())
+        results = work.in_threads(one, tasks, workers or cores())
     elif (workers or 1) > 1:
         results = work.in_processes(one, tasks, workers or 1)
     else:

@@ -24,12 +24,6 @@ class UnfinishedError(PerfcoreError):
     """What stopped a run that can go on from where it stopped."""
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    allowed = getattr(os, "sched_getaffinity", None)
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
-
-
 def serial(work: Work, tasks: Iterable[Task]) -> Iterator[Summary]:
     """Do one task after the other."""
     for task in tasks:
